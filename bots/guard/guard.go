@@ -1,0 +1,32 @@
+// Package guard stands between a run's browser and the network. Its proxy ends
+// TLS, knows the pack's origins and holds every request that changes something
+// until it has been compared with what was meant; its Machine takes a submit
+// from intent to outcome and sends it exactly once.
+package guard
+
+import (
+	"context"
+
+	"branchbot/internal/wire"
+)
+
+// Driver does the part of a submit that depends on how it is made: pressing a
+// button in a page, or building a plain HTTP request.
+type Driver interface {
+	// Press makes the request happen. It returns once the press is done, not
+	// when the reply is there.
+	Press(ctx context.Context) error
+	// Picture takes evidence; kind is before_submit or after_submit. Best effort.
+	Picture(ctx context.Context, kind string)
+	// Abandon makes sure that nothing more comes from the page: closes it.
+	Abandon(ctx context.Context)
+}
+
+// Recorder journals the records of one submit. modules.Scope is one.
+type Recorder interface {
+	Record(ctx context.Context, kind wire.RecordKind, data any) error
+}
+
+// Probe asks the business system whether a record with the key is there.
+// found with a receipt; not found: provably absent; err: it cannot be seen.
+type Probe func(ctx context.Context) (receipt map[string]string, found bool, err error)
