@@ -49,10 +49,12 @@ type Evidence struct {
 
 // Event is a report that may be lost: a step began, a form was filled, a line was logged.
 type Event struct {
-	Kind    string         `json:"kind"` // step | form | log | drift | picture
+	Kind    string         `json:"kind"` // step | call | form | log | drift | picture
 	Step    string         `json:"step,omitempty"`
 	Name    string         `json:"name,omitempty"`
 	State   string         `json:"state,omitempty"`
+	Attempt int            `json:"attempt,omitempty"`
+	MS      int64          `json:"ms,omitempty"`
 	Level   string         `json:"level,omitempty"`
 	Message string         `json:"message,omitempty"`
 	Form    *wire.FormView `json:"form,omitempty"`

@@ -31,6 +31,15 @@ type Factory struct {
 	New  func(Runtime) Module
 }
 
+// Settler is a Module that can find out what became of a submit that may have
+// been sent. The engine asks before it does such a step again, so that the
+// look-up comes before anything else of the step. found: the receipt is the
+// step's value. Not found: provably absent, the step is done again. An error of
+// class Waiting: nobody can see, a person decides.
+type Settler interface {
+	Settle(thread *starlark.Thread, scope Scope) (receipt map[string]string, found bool, err error)
+}
+
 // Runtime is what a module may use. Methods that take a thread must be called
 // on the script's own goroutine, inside a builtin call.
 type Runtime interface {
@@ -60,6 +69,9 @@ type Scope interface {
 	OnEnd(func())
 	// Record journals a record of the submit in this step under call "submit".
 	Record(ctx context.Context, kind wire.RecordKind, data any) error
+	// History is what Record wrote for this step so far, in all its attempts and
+	// all runners of the run, oldest first.
+	History() []wire.JournalRecord
 	// ClaimSubmit makes the step's receipt its value; a second claim in one
 	// step fails with second_submit.
 	ClaimSubmit() error

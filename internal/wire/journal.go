@@ -68,6 +68,7 @@ type IntentData struct {
 	Digest string            `json:"digest"` // over submit, key, values and rule
 	Guard  string            `json:"guard"`  // payload | page
 	Fields int               `json:"fields"`
+	Probe  string            `json:"probe,omitempty"` // name of the script's look-up function
 }
 
 // PreparedData is the Data of PREPARED: the compared request, from now on possibly sent.

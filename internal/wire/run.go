@@ -33,6 +33,7 @@ type Exception struct {
 	Message string `json:"message"`
 	Hint    string `json:"hint,omitempty"`
 	Where   string `json:"where,omitempty"` // file:line:column and the script's call stack
+	Class   string `json:"class,omitempty"` // fault.Class, which decides the exit code
 }
 
 // StepView is one line of a run's progress. Kind: step, ocr, submit, review, …
