@@ -1,0 +1,51 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"syscall"
+
+	bbolterrors "go.etcd.io/bbolt/errors"
+
+	"branchbot/internal/fault"
+)
+
+// What callers test for.
+var (
+	// ErrNotFound: no row with this key.
+	ErrNotFound = errors.New("no such row")
+	// ErrDamaged: the row is there, but it is not what was written. The error in
+	// front of it is a *DamagedError that names the rows.
+	ErrDamaged = errors.New("damaged row")
+	// ErrClosed: the store was closed.
+	ErrClosed = errors.New("store is closed")
+	// ErrStop is returned by a Range callback that has seen enough.
+	ErrStop = errors.New("stop")
+)
+
+// DamagedError names rows whose values are not what was written.
+type DamagedError struct {
+	Bucket Bucket
+	Keys   [][]byte
+}
+
+func (e *DamagedError) Error() string {
+	return fmt.Sprintf("%d damaged rows in %s, first %q", len(e.Keys), e.Bucket, e.Keys[0])
+}
+
+// Is makes errors.Is(err, ErrDamaged) true.
+func (e *DamagedError) Is(target error) bool { return target == ErrDamaged }
+
+func locked(format string, args ...any) error {
+	return fault.New(fault.Usage, "store_locked", format, args...).
+		WithHint("put the right %s back into the data folder, or start with an empty data folder and enrol again", KeyFileName)
+}
+
+// diskError gives the errors of a full disk their code.
+func diskError(err error) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, bbolterrors.ErrMaxSizeReached) {
+		return fault.New(fault.Application, "disk_full", "no room to write: %w", err).
+			WithHint("free disk space on the drive of the data folder").Retry()
+	}
+	return err
+}

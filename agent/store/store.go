@@ -1,0 +1,189 @@
+// Package store owns the one database file of the device. Nothing else opens
+// it; the other parts of the agent get a Tx and keep their own buckets in it
+// (buckets.go lists them all).
+//
+// What always holds: when Update returns nil, the change is on the disk. Every
+// value is sealed (AEAD, bound to its bucket and key) and opened in this package
+// only, so a damaged or exchanged value is found when it is read. No transaction
+// may wait for anything outside: no network, no other file, no other Update.
+//
+//	err := s.Update(ctx, func(tx *store.Tx) error {
+//		return tx.Put(store.Settings, []byte("language"), []byte("zh-CN"))
+//	})
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"go.etcd.io/bbolt"
+	bbolterrors "go.etcd.io/bbolt/errors"
+
+	"branchbot/internal/fault"
+)
+
+// Names of the files in the data folder.
+const (
+	FileName    = "branchbot.db"
+	KeyFileName = "store.key"
+)
+
+const (
+	lockTimeout = 300 * time.Millisecond
+	// mappedAhead is address space, not memory: while the file is smaller, an
+	// open read transaction never holds up a write that makes the file grow.
+	mappedAhead = 64 << 20
+)
+
+// Options say where the store is.
+type Options struct {
+	Dir     string       // data folder, made when missing
+	Logger  *slog.Logger // nil discards
+	MaxSize int64        // of the file in bytes, 0 for no limit
+	// Now is the clock behind Tx.Now, time.Now when nil.
+	Now func() time.Time
+	// Point is called with the name of each place where a crash is interesting
+	// (DESIGN.md has the list). Tests kill the process there. Nil in production.
+	Point func(name string)
+}
+
+// Store is the open database.
+type Store struct {
+	db    *bbolt.DB
+	keys  *keys
+	epoch string
+	now   func() time.Time
+	point func(string)
+
+	calls   chan *call
+	closing chan struct{}
+	writer  sync.WaitGroup
+	close   sync.Once
+}
+
+// Open opens the data folder's database and makes it, with its key, when there
+// is none. Codes: data_in_use (another process has it), store_locked (the key
+// file is missing or is not this database's), store_unreadable, disk_full.
+func Open(ctx context.Context, o Options) (*Store, error) {
+	o = o.withDefaults()
+	if err := context.Cause(ctx); err != nil {
+		return nil, fmt.Errorf("open store: %w", err)
+	}
+	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("open store: %w", err)
+	}
+	db, err := openFile(o)
+	if err != nil {
+		return nil, fmt.Errorf("open store: %w", err)
+	}
+	s := &Store{db: db, now: o.Now, point: o.Point, calls: make(chan *call), closing: make(chan struct{})}
+	if err := s.prepare(o.Dir); err != nil {
+		return nil, errors.Join(fmt.Errorf("open store: %w", err), db.Close())
+	}
+	s.writer.Go(s.write)
+	o.Logger.Debug("store is open", "epoch", s.epoch)
+	return s, nil
+}
+
+func (o Options) withDefaults() Options {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Point == nil {
+		o.Point = func(string) {}
+	}
+	return o
+}
+
+func openFile(o Options) (db *bbolt.DB, err error) {
+	defer func() { // a damaged file can make bbolt panic while it is opened
+		if what := recover(); what != nil {
+			err = unreadable(fmt.Errorf("%v", what))
+		}
+	}()
+	path := filepath.Join(o.Dir, FileName)
+	db, err = bbolt.Open(path, 0o600, &bbolt.Options{
+		Timeout: lockTimeout, NoFreelistSync: true, FreelistType: bbolt.FreelistMapType,
+		InitialMmapSize: mappedAhead, MaxSize: int(o.MaxSize), NoStatistics: true,
+	})
+	switch {
+	case err == nil:
+		return db, nil
+	case errors.Is(err, bbolterrors.ErrTimeout):
+		return nil, fault.New(fault.Usage, "data_in_use", "the data folder %s belongs to another branchbot that is running", o.Dir).
+			WithHint("ask the running agent: use `branchbot trigger`, or stop it first")
+	case errors.Is(err, bbolterrors.ErrInvalid), errors.Is(err, bbolterrors.ErrChecksum), errors.Is(err, bbolterrors.ErrVersionMismatch):
+		return nil, unreadable(err)
+	default:
+		return nil, diskError(err)
+	}
+}
+
+func unreadable(err error) error {
+	return fault.New(fault.Application, "store_unreadable", "the database file cannot be read: %w", err).
+		WithHint("keep %s for support and start with an empty data folder, then enrol the device again", FileName)
+}
+
+// prepare loads the key and the epoch, or makes both with a new file. It runs
+// under the file's lock, so only one process ever makes a key.
+func (s *Store) prepare(dir string) error {
+	isNew, err := s.isNew()
+	if err != nil {
+		return err
+	}
+	master, err := loadKey(filepath.Join(dir, KeyFileName), isNew)
+	if err != nil {
+		return err
+	}
+	if s.keys, err = newKeys(master); err != nil {
+		return err
+	}
+	s.point("store.key_ready")
+	if err := s.transact([]*call{{fn: setUp}}); err != nil {
+		return err
+	}
+	return s.View(func(tx *Tx) error {
+		epoch, err := tx.Get(Meta, []byte("epoch"))
+		if errors.Is(err, ErrDamaged) {
+			return locked("the key file is not the one this database was sealed with")
+		}
+		s.epoch = string(epoch)
+		return err
+	})
+}
+
+func (s *Store) isNew() (bool, error) {
+	isNew := false
+	err := s.db.View(func(tx *bbolt.Tx) error {
+		isNew = tx.Bucket([]byte(Meta)) == nil
+		return nil
+	})
+	return isNew, err
+}
+
+// Epoch names this database. It is random and new with a new file.
+func (s *Store) Epoch() string { return s.epoch }
+
+// Now tells the time by the store's clock.
+func (s *Store) Now() time.Time { return s.now().UTC() }
+
+// Close waits for the writer and closes the file. It may be called twice.
+func (s *Store) Close() error {
+	var err error
+	s.close.Do(func() {
+		close(s.closing)
+		s.writer.Wait()
+		err = s.db.Close()
+	})
+	return err
+}
