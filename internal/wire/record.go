@@ -12,6 +12,9 @@ const (
 	KindAudit = "audit"
 )
 
+// RecordVersion is the layout version written into new device records.
+const RecordVersion = 1
+
 // Record is what a device reports to head office. (device, epoch, seq) is its
 // key: one gapless sequence from 1 per epoch; the epoch is random and new
 // whenever the device's database is new, restored or cloned.
@@ -31,9 +34,11 @@ type Record struct {
 // IngestRequest is the body of POST /v1/ingest: a run of records, ascending seq.
 // Records stay raw so that one that cannot be decoded never blocks the line.
 type IngestRequest struct {
-	Device  string            `json:"device"`
-	Epoch   string            `json:"epoch"`
-	Records []json.RawMessage `json:"records"`
+	Device string `json:"device"`
+	Epoch  string `json:"epoch"`
+	// FirstSeq is the seq of Records[0]: the place of a record that cannot be read.
+	FirstSeq uint64            `json:"first_seq,omitempty"`
+	Records  []json.RawMessage `json:"records"`
 }
 
 // IngestReply acknowledges everything below NextSeq of Epoch, durably.

@@ -1,0 +1,224 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"branchbot/headoffice/store"
+)
+
+// taking is the work on one batch within the transaction. It holds its ctx
+// because it is that one running activity.
+type taking struct {
+	ctx   context.Context
+	tx    *sql.Tx
+	db    *DB
+	batch store.Batch
+
+	growing int64 // the device's current epoch, 0 before the first
+	epoch   int64
+	next    uint64
+	stored  int
+}
+
+// run takes what it can and says where the sequence stands. A device that turns
+// out to be halted is a result, not an error: the halt must be committed.
+func (t *taking) run() (store.Result, error) {
+	halted, err := t.openDevice()
+	if err != nil || halted != nil {
+		return store.Result{Err: halted}, err
+	}
+	if err := t.openEpoch(); err != nil {
+		return store.Result{}, err
+	}
+	begun := t.next == 1
+	if reason, err := t.takeRecords(); err != nil || reason != "" {
+		return t.halted(reason, err)
+	}
+	var first int64
+	if begun && t.stored > 0 {
+		first = millis(t.batch.Records[0].Created)
+	}
+	if t.stored > 0 {
+		if _, err := t.exec(t.db.ingest.advance, t.next, first, t.epoch); err != nil {
+			return store.Result{}, fmt.Errorf("advance sequence: %w", err)
+		}
+	}
+	if _, err := t.exec(t.db.ingest.seen, millis(t.batch.Received), max(t.growing, t.epoch), t.batch.Device); err != nil {
+		return store.Result{}, fmt.Errorf("note device: %w", err)
+	}
+	return store.Result{NextSeq: t.next, Stored: t.stored}, nil
+}
+
+func (t *taking) exec(statement *sql.Stmt, args ...any) (sql.Result, error) {
+	return t.tx.StmtContext(t.ctx, statement).ExecContext(t.ctx, args...)
+}
+
+func (t *taking) row(statement *sql.Stmt, args ...any) *sql.Row {
+	return t.tx.StmtContext(t.ctx, statement).QueryRowContext(t.ctx, args...)
+}
+
+// openDevice looks at the device's row inside the transaction, so that a
+// revocation that came first wins. The first result is a standing halt.
+func (t *taking) openDevice() (halted, err error) {
+	var state, fingerprint, reason string
+	err = t.row(t.db.ingest.device, t.batch.Device).Scan(&state, &fingerprint, &reason, &t.growing)
+	switch {
+	case errors.Is(err, sql.ErrNoRows) || err == nil && fingerprint != t.batch.Fingerprint:
+		return nil, store.DeviceUnknown(t.batch.Device)
+	case err != nil:
+		return nil, fmt.Errorf("read device: %w", err)
+	case state == store.DeviceHalted:
+		return store.Halted(t.batch.Device, reason), nil
+	}
+	return nil, nil
+}
+
+func (t *taking) openEpoch() error {
+	err := t.row(t.db.ingest.epoch, t.batch.Device, t.batch.Epoch).Scan(&t.epoch, &t.next)
+	if err == nil {
+		return nil
+	}
+	if !errors.Is(err, sql.ErrNoRows) {
+		return fmt.Errorf("read epoch: %w", err)
+	}
+	result, err := t.exec(t.db.ingest.addEpoch, t.batch.Device, t.batch.Epoch)
+	if err != nil {
+		return fmt.Errorf("add epoch: %w", err)
+	}
+	t.next = 1
+	t.epoch, err = result.LastInsertId()
+	return err
+}
+
+// takeRecords returns a reason when the device must be halted.
+func (t *taking) takeRecords() (reason string, err error) {
+	first, err := t.first()
+	if err != nil {
+		return "", err
+	}
+	for i, record := range t.batch.Records {
+		seq, verdict := store.Place(first, i, record, t.next)
+		switch verdict {
+		case store.Known:
+			reason, err = t.compare(seq, record)
+		case store.Take:
+			reason, err = t.take(seq, record)
+		default:
+			return "", nil // the reply asks again from next
+		}
+		if err != nil || reason != "" {
+			return reason, err
+		}
+	}
+	return "", nil
+}
+
+// first finds the place of a batch in which no record tells its seq: it was
+// sent before if its first record is among the latest, else it is new.
+func (t *taking) first() (uint64, error) {
+	if t.batch.First != 0 || len(t.batch.Records) == 0 {
+		return t.batch.First, nil
+	}
+	var seq uint64
+	oldest := max(t.next, uint64(len(t.batch.Records))) - uint64(len(t.batch.Records))
+	err := t.row(t.db.ingest.resent, t.epoch, oldest, t.batch.Records[0].Digest).Scan(&seq)
+	if errors.Is(err, sql.ErrNoRows) {
+		return t.next, nil
+	}
+	return seq, err
+}
+
+func (t *taking) compare(seq uint64, record store.Record) (reason string, err error) {
+	var digest string
+	if err := t.row(t.db.ingest.known, t.epoch, seq).Scan(&digest); err != nil {
+		return "", fmt.Errorf("read record %d: %w", seq, err)
+	}
+	if digest == record.Digest {
+		return "", nil
+	}
+	return fmt.Sprintf("record %d of epoch %s came again with other content", seq, t.batch.Epoch), t.keepConflict(seq, record)
+}
+
+func (t *taking) take(seq uint64, record store.Record) (reason string, err error) {
+	grown, err := t.supersededGrows(record)
+	if err != nil {
+		return "", err
+	}
+	if grown {
+		return fmt.Sprintf("epoch %s was superseded and yet makes new records: two machines share one identity", t.batch.Epoch),
+			t.keepConflict(seq, record)
+	}
+	_, err = t.exec(t.db.ingest.addInbox, t.epoch, seq, record.Digest, record.Flag, record.Kind, record.Subject,
+		millis(t.batch.Received), []byte(record.Raw))
+	if err != nil {
+		return "", fmt.Errorf("store record %d: %w", seq, err)
+	}
+	t.next, t.stored = seq+1, t.stored+1
+	return "", t.project(seq, record)
+}
+
+// supersededGrows reports whether a record of an older epoch was made after a
+// newer epoch began. What an older database still had waiting is welcome.
+func (t *taking) supersededGrows(record store.Record) (bool, error) {
+	if t.epoch >= t.growing || record.Created.IsZero() {
+		return false, nil
+	}
+	var begun int64
+	err := t.tx.QueryRowContext(t.ctx, `SELECT begun FROM epochs WHERE id = ?`, t.growing).Scan(&begun)
+	if err != nil {
+		return false, fmt.Errorf("read epoch: %w", err)
+	}
+	return begun != 0 && millis(record.Created) > begun, nil
+}
+
+// project keeps the read model in step with the inbox.
+func (t *taking) project(seq uint64, record store.Record) error {
+	run := record.Run
+	if run == nil {
+		return nil
+	}
+	var exception string
+	if run.Exception != nil {
+		exception = run.Exception.Code
+	}
+	var finished int64
+	if run.Finished != nil {
+		finished = millis(*run.Finished)
+	}
+	_, err := t.exec(t.db.ingest.addRun, t.batch.Device, run.Run, t.epoch, seq, millis(t.batch.Received),
+		run.Bot, run.Version, string(run.State), exception, millis(run.Started), finished)
+	if err != nil {
+		return fmt.Errorf("store run: %w", err)
+	}
+	return nil
+}
+
+func (t *taking) keepConflict(seq uint64, record store.Record) error {
+	_, err := t.tx.ExecContext(t.ctx, `INSERT INTO conflicts (epoch, seq, digest, received, raw) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+		t.epoch, seq, record.Digest, millis(t.batch.Received), []byte(record.Raw))
+	if err != nil {
+		return fmt.Errorf("keep conflict: %w", err)
+	}
+	return nil
+}
+
+// halted stops the device and keeps what was taken before the conflict.
+func (t *taking) halted(reason string, err error) (store.Result, error) {
+	if err != nil {
+		return store.Result{}, err
+	}
+	_, err = t.tx.ExecContext(t.ctx, `UPDATE devices SET state = ?, halt_reason = ? WHERE id = ?`, store.DeviceHalted, reason, t.batch.Device)
+	if err != nil {
+		return store.Result{}, fmt.Errorf("halt device: %w", err)
+	}
+	if _, err := t.exec(t.db.ingest.advance, t.next, int64(0), t.epoch); err != nil {
+		return store.Result{}, fmt.Errorf("advance sequence: %w", err)
+	}
+	if err := audit(t.ctx, t.tx, store.Actor{Person: "headoffice", Kind: "system"}, "device.halt", t.batch.Device, reason); err != nil {
+		return store.Result{}, err
+	}
+	return store.Result{NextSeq: t.next, Stored: t.stored, Err: store.Halted(t.batch.Device, reason)}, nil
+}
