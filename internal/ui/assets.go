@@ -15,7 +15,7 @@ import (
 // own are our files; the front-end libraries beside them are copied into
 // assets by assets.sh and are missing in a binary built without it.
 //
-//go:embed assets style script templates texts assets.sha256
+//go:embed assets style script templates texts
 var own embed.FS
 
 const (
