@@ -1,0 +1,17 @@
+// Package cnidcard is being filled.
+package cnidcard
+
+import (
+	"context"
+
+	"branchbot/ocr/document/kind"
+)
+
+// Kind reads the document.
+type Kind struct{}
+
+// Name is the kind's name.
+func (Kind) Name() string { return "cn_id_card" }
+
+// Read finds nothing yet.
+func (Kind) Read(context.Context, *kind.Source) (kind.Reading, error) { return kind.Reading{}, nil }

@@ -1,0 +1,75 @@
+package document
+
+import (
+	"maps"
+	"slices"
+
+	"branchbot/ocr"
+	"branchbot/ocr/check"
+	"branchbot/ocr/document/kind"
+)
+
+// judge fills the document from what was read and decides the verdict.
+func judge(document *ocr.Document, reading kind.Reading, expect map[string]string, asOf string) {
+	document.Text = reading.Text
+	checks := append(slices.Clone(reading.Checks),
+		kind.Holds("document.found", reading.Found, "no %s was found on the picture", document.Kind))
+	if asOf != "" && reading.Expiry != "" {
+		expired := kind.Holds("document.validity", asOf <= reading.Expiry, "valid until %s, judged at %s", reading.Expiry, asOf)
+		expired.Contradiction = allHold(reading.Checks)
+		checks = append(checks, expired)
+	}
+	for _, name := range slices.Sorted(maps.Keys(expect)) {
+		checks = append(checks, compare(reading.Fields, name, expect[name]))
+	}
+	doubt := false
+	for name, field := range reading.Fields {
+		if field.Undeclared && field.Doubt == "" {
+			field.Doubt = "nothing on the document checks it: compare it with the declared value"
+		}
+		doubt = doubt || field.Doubt != ""
+		document.Fields[name] = field.Field
+	}
+	document.Verdict = verdict(checks, doubt)
+	for _, c := range checks {
+		document.Checks = append(document.Checks, c.Check)
+	}
+}
+
+func allHold(checks []kind.Check) bool {
+	return !slices.ContainsFunc(checks, func(c kind.Check) bool { return !c.OK })
+}
+
+func verdict(checks []kind.Check, doubt bool) string {
+	contradiction := func(c kind.Check) bool { return !c.OK && c.Contradiction }
+	switch {
+	case slices.ContainsFunc(checks, contradiction):
+		return ocr.Reject
+	case doubt || !allHold(checks):
+		return ocr.Review
+	}
+	return ocr.Pass
+}
+
+// compare checks one declared value. Equal, the two vouch for each other and the
+// field's doubt is gone. Different, it is a contradiction unless the reading
+// itself is in doubt.
+func compare(fields map[string]kind.Field, name, declared string) kind.Check {
+	rule := "expect." + name
+	field, ok := fields[name]
+	if !ok || field.Value == "" {
+		return kind.Holds(rule, false, "%s was not read", name)
+	}
+	same := field.Same
+	if same == nil {
+		same = check.SameText
+	}
+	if !same(field.Value, declared) {
+		failed := kind.Holds(rule, false, "the document says something else")
+		failed.Contradiction = field.Doubt == "" && !field.Guess
+		return failed
+	}
+	field.Doubt, field.Undeclared = "", false
+	fields[name] = field
+	return kind.Holds(rule, true, "")
+}
