@@ -1,0 +1,190 @@
+// Package evidence keeps pictures and pages beside the database: one encrypted
+// file per content under evidence/ab/<digest>, and a row that describes it.
+//
+// What always holds: a row stands for a whole file (the file is on disk first);
+// a full disk costs evidence before it costs a result.
+package evidence
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"branchbot/agent/store"
+	"branchbot/internal/fault"
+	"branchbot/internal/wire"
+)
+
+// DefaultReserve is the free space that evidence leaves to results.
+const DefaultReserve = 256 << 20
+
+// Options say where evidence goes.
+type Options struct {
+	Dir     string // data folder
+	Store   *store.Store
+	Logger  *slog.Logger
+	Reserve uint64 // bytes that stay free; DefaultReserve when zero
+	// Free tells the free space of a folder, the operating system's when nil.
+	Free func(dir string) (uint64, error)
+}
+
+// Keeper keeps evidence.
+type Keeper struct {
+	dir     string
+	store   *store.Store
+	logger  *slog.Logger
+	reserve uint64
+	free    func(string) (uint64, error)
+}
+
+// Meta says what bytes are evidence of.
+type Meta struct {
+	Run       string
+	Step      string
+	Kind      string // before_submit | after_submit | input | failure
+	MediaType string
+}
+
+// Entry is one kept piece of evidence.
+type Entry struct {
+	Ref      wire.EvidenceRef `json:"ref"`
+	Run      string           `json:"run"`
+	Uploaded *time.Time       `json:"uploaded,omitempty"`
+}
+
+// Open makes the folder and removes files that a crash left unfinished.
+func Open(o Options) (*Keeper, error) {
+	k := &Keeper{dir: filepath.Join(o.Dir, "evidence"), store: o.Store, logger: o.Logger, reserve: o.Reserve, free: o.Free}
+	if k.logger == nil {
+		k.logger = slog.New(slog.NewTextHandler(io.Discard, nil))
+	}
+	if k.reserve == 0 {
+		k.reserve = DefaultReserve
+	}
+	if k.free == nil {
+		k.free = freeSpace
+	}
+	if err := os.MkdirAll(k.dir, 0o700); err != nil {
+		return nil, fmt.Errorf("open evidence: %w", err)
+	}
+	return k, k.tidy()
+}
+
+// tidy removes unfinished files.
+func (k *Keeper) tidy() error {
+	left, err := filepath.Glob(filepath.Join(k.dir, "*", store.TempPrefix+"*"))
+	for _, path := range left {
+		err = errors.Join(err, os.Remove(path))
+	}
+	if err != nil {
+		return fmt.Errorf("open evidence: %w", err)
+	}
+	return nil
+}
+
+// Put keeps bytes durably and returns what points to them. Equal bytes are kept
+// once. Code evidence_shed: too little free space; the run goes on without.
+func (k *Keeper) Put(ctx context.Context, plain []byte, meta Meta) (wire.EvidenceRef, error) {
+	ref := wire.EvidenceRef{
+		Digest: wire.Digest(plain), Kind: meta.Kind, MediaType: meta.MediaType,
+		Bytes: int64(len(plain)), Step: meta.Step, At: k.store.Now(),
+	}
+	if err := k.hasRoom(len(plain)); err != nil {
+		return wire.EvidenceRef{}, err
+	}
+	if err := k.write(ref.Digest, plain); err != nil {
+		return wire.EvidenceRef{}, shedIfFull(fmt.Errorf("keep evidence: %w", err))
+	}
+	err := k.store.Update(ctx, func(tx *store.Tx) error { return index(tx, Entry{Ref: ref, Run: meta.Run}) })
+	if err != nil {
+		return wire.EvidenceRef{}, shedIfFull(fmt.Errorf("keep evidence: %w", err))
+	}
+	return ref, nil
+}
+
+func (k *Keeper) hasRoom(size int) error {
+	free, err := k.free(k.dir)
+	if err != nil {
+		return fmt.Errorf("free space of the data folder: %w", err)
+	}
+	if free < k.reserve+uint64(size) {
+		return shed()
+	}
+	return nil
+}
+
+func shed() error {
+	return fault.New(fault.Application, "evidence_shed", "evidence was not kept: the disk is nearly full").
+		WithHint("free disk space on the drive of the data folder")
+}
+
+func shedIfFull(err error) error {
+	if fault.HasCode(err, "disk_full") {
+		return shed()
+	}
+	return err
+}
+
+// write puts the sealed file in place unless it is there and whole.
+func (k *Keeper) write(digest string, plain []byte) error {
+	if _, err := k.read(digest); err == nil {
+		return nil
+	}
+	path, err := k.path(digest)
+	if err != nil {
+		return err
+	}
+	sealed, err := k.store.Seal(purpose(digest), plain)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	return store.WriteFile(path, sealed)
+}
+
+// Get returns the bytes of a digest. Codes: evidence_unknown, evidence_damaged.
+func (k *Keeper) Get(_ context.Context, digest string) ([]byte, error) {
+	plain, err := k.read(digest)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil, fault.New(fault.Usage, "evidence_unknown", "no evidence %s on this device", digest).
+			WithHint("it may have been wiped after its upload: ask head office")
+	case errors.Is(err, store.ErrDamaged):
+		return nil, fault.New(fault.Application, "evidence_damaged", "the evidence %s is damaged: %w", digest, err).
+			WithHint("check the disk of this device")
+	case err != nil:
+		return nil, fmt.Errorf("read evidence: %w", err)
+	}
+	return plain, nil
+}
+
+func (k *Keeper) read(digest string) ([]byte, error) {
+	path, err := k.path(digest)
+	if err != nil {
+		return nil, err
+	}
+	sealed, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return k.store.Open(purpose(digest), sealed)
+}
+
+// path refuses everything that is not a digest: it becomes a file name.
+func (k *Keeper) path(digest string) (string, error) {
+	name, isDigest := strings.CutPrefix(digest, "sha256:")
+	if !isDigest || len(name) != 64 || strings.Trim(name, "0123456789abcdef") != "" {
+		return "", fault.New(fault.Usage, "bad_digest", "%q is not a digest", digest).WithHint("a digest is sha256: and 64 hexadecimal digits")
+	}
+	return filepath.Join(k.dir, name[:2], name), nil
+}
+
+func purpose(digest string) string { return "evidence " + digest }

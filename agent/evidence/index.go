@@ -1,0 +1,113 @@
+package evidence
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"branchbot/agent/store"
+)
+
+func rowKey(digest string) []byte { return []byte(strings.TrimPrefix(digest, "sha256:")) }
+
+func pendingKey(entry Entry) []byte {
+	return append(store.TimeKey(entry.Ref.At), rowKey(entry.Ref.Digest)...)
+}
+
+// index describes a new file and puts it in line for upload. Bytes that are
+// known already keep their row.
+func index(tx *store.Tx, entry Entry) error {
+	_, err := tx.Get(store.Evidence, rowKey(entry.Ref.Digest))
+	if err == nil {
+		return nil
+	}
+	if !errors.Is(err, store.ErrNotFound) && !errors.Is(err, store.ErrDamaged) {
+		return err
+	}
+	if err := store.PutJSON(tx, store.Evidence, rowKey(entry.Ref.Digest), entry); err != nil {
+		return err
+	}
+	return tx.Put(store.EvidencePending, pendingKey(entry), nil)
+}
+
+// Find returns the description of a digest. Error: store.ErrNotFound.
+func (k *Keeper) Find(digest string) (entry Entry, err error) {
+	err = k.store.View(func(tx *store.Tx) error {
+		entry, err = store.GetJSON[Entry](tx, store.Evidence, rowKey(digest))
+		return err
+	})
+	return entry, err
+}
+
+// Pending returns what waits for its upload, the oldest first.
+func (k *Keeper) Pending(limit int) (entries []Entry, err error) {
+	err = k.store.View(func(tx *store.Tx) error {
+		entries = nil
+		return tx.Range(store.EvidencePending, store.Scan{}, func(key, _ []byte) error {
+			if len(entries) == limit {
+				return store.ErrStop
+			}
+			entry, err := store.GetJSON[Entry](tx, store.Evidence, key[8:])
+			if err == nil {
+				entries = append(entries, entry)
+			}
+			return nil
+		})
+	})
+	if errors.Is(err, store.ErrDamaged) {
+		err = nil // what can be read is uploaded
+	}
+	return entries, err
+}
+
+// MarkUploaded notes that head office has the bytes on its disk. Twice is fine.
+func (k *Keeper) MarkUploaded(ctx context.Context, digest string) error {
+	return k.store.Update(ctx, func(tx *store.Tx) error {
+		entry, err := store.GetJSON[Entry](tx, store.Evidence, rowKey(digest))
+		if err != nil {
+			return fmt.Errorf("mark evidence as uploaded: %w", err)
+		}
+		if entry.Uploaded == nil {
+			now := tx.Now()
+			entry.Uploaded = &now
+		}
+		if err := store.PutJSON(tx, store.Evidence, rowKey(digest), entry); err != nil {
+			return err
+		}
+		return tx.Delete(store.EvidencePending, pendingKey(entry))
+	})
+}
+
+// Wipe removes evidence that was uploaded before the given time and tells how
+// many. The file goes first: a crash leaves a row that the next Wipe removes.
+func (k *Keeper) Wipe(ctx context.Context, before time.Time) (wiped int, err error) {
+	var old []Entry
+	err = k.store.View(func(tx *store.Tx) error {
+		old, err = uploadedBefore(tx, before)
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("wipe evidence: %w", err)
+	}
+	for _, entry := range old {
+		if err := k.remove(ctx, entry.Ref.Digest); err != nil {
+			return wiped, fmt.Errorf("wipe evidence: %w", err)
+		}
+		wiped++
+	}
+	return wiped, nil
+}
+
+func (k *Keeper) remove(ctx context.Context, digest string) error {
+	path, err := k.path(digest)
+	if err != nil {
+		return err
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return k.store.Update(ctx, func(tx *store.Tx) error { return tx.Delete(store.Evidence, rowKey(digest)) })
+}

@@ -1,0 +1,125 @@
+package outbox
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"branchbot/agent/store"
+	"branchbot/internal/fault"
+)
+
+// How long what was sent stays, so that a head office that was restored from an
+// older copy can have it again. Whichever is less.
+const (
+	KeepFor     = 7 * 24 * time.Hour
+	KeepRecords = 20_000
+)
+
+// maxForgotten bounds the deletions of one transaction.
+const maxForgotten = 2_000
+
+// Acknowledge takes head office's answer: it has all records below nextSeq on
+// its disk. The caller has checked that the answer is for this epoch. Answers may
+// come twice and in any order. A lower nextSeq is honoured only with a
+// new incarnation: then what is still here is sent again. Code outbox_ahead:
+// head office has records that this database never made.
+func Acknowledge(tx *store.Tx, incarnation string, nextSeq uint64) error {
+	s, err := load(tx)
+	if err != nil {
+		return err
+	}
+	if nextSeq > s.Next {
+		return fault.New(fault.Application, "outbox_ahead", "head office has %d records of this device, the device made %d", nextSeq-1, s.Next-1).
+			WithHint("this data folder was copied or restored: enrol the device again")
+	}
+	if slices.Contains(s.Former, incarnation) {
+		return nil // an answer that was long on its way
+	}
+	if incarnation != s.Incarnation {
+		s.turn(incarnation)
+		s.Acked = max(nextSeq, 1)
+	} else if nextSeq <= s.Acked {
+		return nil
+	}
+	if err := s.acknowledged(tx, nextSeq); err != nil {
+		return fmt.Errorf("acknowledge: %w", err)
+	}
+	return s.save(tx)
+}
+
+// turn goes over to another incarnation of head office.
+func (s *state) turn(incarnation string) {
+	if s.Incarnation != "" {
+		s.Former = append(s.Former, s.Incarnation)
+		s.Former = s.Former[max(0, len(s.Former)-32):]
+	}
+	s.Incarnation = incarnation
+}
+
+// acknowledged notes when the records below nextSeq arrived and forgets old ones.
+func (s *state) acknowledged(tx *store.Tx, nextSeq uint64) error {
+	s.Acked = max(nextSeq, 1)
+	at, err := tx.Now().MarshalText()
+	if err != nil {
+		return err
+	}
+	if err := tx.Put(store.OutboxSent, store.NumberKey(s.Acked), at); err != nil {
+		return err
+	}
+	return s.forget(tx)
+}
+
+// Forget deletes records that were sent long ago. Acknowledge does it too; call
+// this from time to time for a device that sends nothing.
+func Forget(tx *store.Tx) error {
+	s, err := load(tx)
+	if err != nil {
+		return err
+	}
+	if err := s.forget(tx); err != nil {
+		return fmt.Errorf("forget sent records: %w", err)
+	}
+	return s.save(tx)
+}
+
+func (s *state) forget(tx *store.Tx) error {
+	end, err := s.keepFrom(tx)
+	if err != nil {
+		return err
+	}
+	for n := 0; s.First < end && n < maxForgotten; n++ {
+		if err := tx.Delete(store.Outbox, store.NumberKey(s.First)); err != nil {
+			return err
+		}
+		s.First++
+		if err := tx.Delete(store.OutboxSent, store.NumberKey(s.First)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// keepFrom tells the first seq that must stay.
+func (s *state) keepFrom(tx *store.Tx) (uint64, error) {
+	keep := s.First
+	if s.Acked > KeepRecords {
+		keep = max(keep, s.Acked-KeepRecords)
+	}
+	err := tx.Range(store.OutboxSent, store.Scan{}, func(key, value []byte) error {
+		var at time.Time
+		if err := at.UnmarshalText(value); err != nil {
+			return nil // counts as old
+		}
+		if tx.Now().Sub(at) < KeepFor {
+			return store.ErrStop
+		}
+		keep = max(keep, store.ParseNumberKey(key))
+		return nil
+	})
+	if errors.Is(err, store.ErrDamaged) {
+		err = nil
+	}
+	return min(keep, s.Acked), err
+}
