@@ -10,6 +10,8 @@ import (
 	"branchbot/bots/host"
 	"branchbot/bots/modules"
 	"branchbot/bots/pack"
+	"branchbot/internal/fault"
+	"branchbot/internal/wire"
 )
 
 // Config is what one run needs.
@@ -25,4 +27,11 @@ type Config struct {
 // With c.Start.Journal it goes on where the journal stops.
 func Run(ctx context.Context, c Config) host.Finish {
 	return host.Finish{}
+}
+
+// Failed is the finish of a run that ended with err.
+func Failed(err error) host.Finish {
+	e := fault.Of(err)
+	return host.Finish{State: wire.Failed, Exception: &wire.Exception{
+		Kind: "application", Code: e.Code, Message: e.Message, Hint: e.Hint, Class: string(e.Class)}}
 }

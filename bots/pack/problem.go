@@ -1,6 +1,11 @@
 package pack
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+
+	"branchbot/internal/fault"
+)
 
 // Severities of a Problem.
 const (
@@ -22,4 +27,26 @@ type Problem struct {
 // String is the finding on one line, as compilers print it.
 func (p Problem) String() string {
 	return fmt.Sprintf("%s:%d:%d: %s", p.File, p.Line, p.Column, p.Message)
+}
+
+// invalid turns the errors among the problems into one pack_invalid fault.
+func invalid(problems []Problem) error {
+	var lines []string
+	hint := ""
+	for _, p := range problems {
+		if p.Severity != Error {
+			continue
+		}
+		if hint == "" {
+			hint = p.Hint
+		}
+		lines = append(lines, p.String())
+	}
+	if len(lines) == 0 {
+		return nil
+	}
+	if more := len(lines) - 10; more > 0 {
+		lines = append(lines[:10], fmt.Sprintf("and %d more", more))
+	}
+	return fault.New(fault.Usage, "pack_invalid", "%s", strings.Join(lines, "; ")).WithHint("%s", hint)
 }
