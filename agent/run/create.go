@@ -1,0 +1,168 @@
+package run
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+
+	"branchbot/agent/evidence"
+	"branchbot/agent/journal"
+	"branchbot/agent/packs"
+	"branchbot/agent/store"
+	"branchbot/agent/vault"
+	"branchbot/bots/modules"
+	"branchbot/bots/pack"
+	"branchbot/internal/fault"
+	"branchbot/internal/wire"
+)
+
+// File is an input file with its content.
+type File struct {
+	Name  string
+	Bytes []byte
+}
+
+// Request asks for a run.
+type Request struct {
+	Bot     string // name of a bot of this device, or
+	Pack    []byte // an unsigned pack
+	Values  map[string]json.RawMessage
+	Files   map[string]File
+	Trigger string
+	By      wire.By
+}
+
+// Create checks the request and writes the run down: START, its view and, when
+// it returns, a run that survives everything. Nothing is started yet.
+// Codes: bot_unknown, unsigned_refused, input_…, site_unbound.
+func (m *Manager) Create(ctx context.Context, q Request) (wire.Run, error) {
+	bot, trust, err := m.choose(q)
+	if err != nil {
+		return wire.Run{}, err
+	}
+	id := wire.NewID(wire.RunPrefix)
+	inputs, err := m.inputs(ctx, id, bot.Manifest, q)
+	if err != nil {
+		return wire.Run{}, err
+	}
+	origins, err := m.origins(bot.Manifest)
+	if err != nil {
+		return wire.Run{}, err
+	}
+	now := m.o.Now()
+	view := wire.Run{
+		Run: id, Bot: bot.Manifest.Name, Version: bot.Manifest.Version, Digest: bot.Digest,
+		Trust: trust, Trigger: q.Trigger, State: wire.Queued, Origins: origins, By: q.By,
+		BusinessDate: now.Local().Format("2006-01-02"), Started: now.UTC(), MinutesSaved: bot.Manifest.MinutesSaved,
+	}
+	err = m.o.Store.Update(ctx, func(tx *store.Tx) error { return m.writeStart(tx, &view, inputs) })
+	if err != nil {
+		return wire.Run{}, fmt.Errorf("write run down: %w", err)
+	}
+	m.publish(view)
+	return view, nil
+}
+
+func (m *Manager) writeStart(tx *store.Tx, view *wire.Run, inputs json.RawMessage) error {
+	data, err := json.Marshal(wire.StartData{
+		Bot: view.Bot, Version: view.Version, Digest: view.Digest, Trust: view.Trust,
+		Trigger: view.Trigger, Inputs: inputs, Origins: view.Origins,
+	})
+	if err != nil {
+		return fmt.Errorf("encode start: %w", err)
+	}
+	if _, err := journal.Append(tx, wire.JournalRecord{Run: view.Run, Kind: wire.RecordStart, Data: data, By: view.By}); err != nil {
+		return err
+	}
+	return journal.PutRun(tx, *view)
+}
+
+func (m *Manager) choose(q Request) (*pack.Pack, string, error) {
+	if q.Pack == nil {
+		bot, err := m.o.Packs.Find(q.Bot)
+		return bot, packs.Embedded, err
+	}
+	allowed, err := m.unsignedAllowed()
+	if err != nil {
+		return nil, "", err
+	}
+	if !allowed {
+		return nil, "", fault.New(fault.Refused, "unsigned_refused", "this device is enrolled and runs only the packs that came with branchbot").
+			WithHint("ask the device's owner for `allow_unsigned: true`, or try the pack on a device that is not enrolled")
+	}
+	bot, err := m.o.Packs.Keep(q.Pack)
+	return bot, packs.Unsigned, err
+}
+
+func (m *Manager) unsignedAllowed() (bool, error) {
+	if m.o.Config.AllowUnsigned {
+		return true, nil
+	}
+	err := m.o.Store.View(func(tx *store.Tx) error {
+		_, err := vault.GetIdentity(tx)
+		return err
+	})
+	if fault.HasCode(err, "not_enrolled") {
+		return true, nil
+	}
+	return false, err
+}
+
+// origins binds the pack's sites: the device's configuration, then what was set
+// on the device.
+func (m *Manager) origins(manifest *pack.Manifest) (map[string]string, error) {
+	origins := map[string]string{}
+	for _, site := range manifest.Capabilities.Sites {
+		origin, err := m.Origin(site)
+		if fault.HasCode(err, "site_unknown") {
+			return nil, fault.New(fault.Usage, "site_unbound", "the bot %s needs the site %q, and no address is set for it here", manifest.Name, site).
+				WithHint("branchbot site set %s https://…", site).WithFact("site", site)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("read site %s: %w", site, err)
+		}
+		origins[site] = origin
+	}
+	return origins, nil
+}
+
+// Origin returns what a site name stands for on this device; code site_unknown.
+func (m *Manager) Origin(site string) (string, error) {
+	if configured := m.o.Config.Sites[site]; configured != "" {
+		return vault.Origin(configured)
+	}
+	var bound vault.Site
+	err := m.o.Store.View(func(tx *store.Tx) error {
+		var err error
+		bound, err = vault.GetSite(tx, site)
+		return err
+	})
+	return bound.Origin, err
+}
+
+// inputs stores the files and checks every value against the manifest.
+func (m *Manager) inputs(ctx context.Context, run string, manifest *pack.Manifest, q Request) (json.RawMessage, error) {
+	values := map[string]any{}
+	for name, raw := range q.Values {
+		var value any
+		if err := json.Unmarshal(raw, &value); err != nil {
+			return nil, fault.New(fault.Usage, "input_invalid", "input %s is not JSON: %w", name, err)
+		}
+		values[name] = value
+	}
+	for name, file := range q.Files {
+		values[name] = modules.File{Name: file.Name, Digest: wire.Digest(file.Bytes), MediaType: http.DetectContentType(file.Bytes)}
+	}
+	parsed, err := manifest.Inputs.Parse(values)
+	if err != nil {
+		return nil, err
+	}
+	for name, file := range q.Files {
+		meta := evidence.Meta{Run: run, Kind: "input", MediaType: http.DetectContentType(file.Bytes)}
+		if _, err := m.o.Evidence.Put(ctx, file.Bytes, meta); err != nil {
+			return nil, fmt.Errorf("keep input %s: %w", name, err)
+		}
+	}
+	return json.Marshal(parsed)
+}

@@ -1,0 +1,199 @@
+package run
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"branchbot/agent/journal"
+	"branchbot/agent/store"
+	"branchbot/bots/host"
+	"branchbot/bots/modules"
+	"branchbot/bots/pack"
+	"branchbot/bots/runner"
+	"branchbot/internal/fault"
+	"branchbot/internal/wire"
+	"branchbot/ocr"
+	"branchbot/ocr/document"
+)
+
+// grace is how long a runner may take to report after its end was asked for. A
+// submit that is under way learns its outcome in that time.
+const grace = 30 * time.Second
+
+// Execute runs a created or interrupted run in a runner of its own until it is
+// over, waits for a person, is in doubt, or the agent stops. It returns the run
+// as it then stands. How the run ended is in the run; an error means that it
+// could not be written down.
+func (m *Manager) Execute(ctx context.Context, id string, manner Manner) (wire.Run, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	act, err := m.begin(id, cancel)
+	if err != nil {
+		return wire.Run{}, err
+	}
+	finish, err := m.supervise(ctx, id, manner)
+	if err != nil {
+		finish = host.Failed(err)
+	}
+	m.end(id)
+	if finish.Forms == nil {
+		finish.Forms = act.forms
+	}
+	if errors.Is(context.Cause(ctx), ErrStopping) {
+		return m.pause(ctx, id)
+	}
+	return m.conclude(context.WithoutCancel(ctx), id, finish)
+}
+
+func (m *Manager) begin(id string, cancel context.CancelCauseFunc) (*activity, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.active[id] != nil {
+		return nil, fault.New(fault.Usage, "run_active", "the run %s is already running", id)
+	}
+	act := &activity{cancel: cancel}
+	m.active[id] = act
+	return act, nil
+}
+
+func (m *Manager) end(id string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.active, id)
+}
+
+func (m *Manager) supervise(ctx context.Context, id string, manner Manner) (host.Finish, error) {
+	view, records, err := m.open(ctx, id)
+	if err != nil {
+		return host.Finish{}, err
+	}
+	bot, err := m.o.Packs.ByDigest(view.Digest)
+	if err != nil {
+		return host.Finish{}, err
+	}
+	scratch := filepath.Join(m.o.Config.Data, "scratch", id)
+	defer m.wipe(scratch)
+	start, err := m.start(ctx, view, bot, records, scratch)
+	if err != nil {
+		return host.Finish{}, err
+	}
+	start.Browser.Headed = start.Browser.Headed || manner.Headed
+	d := &door{m: m, run: id, by: view.By, manifest: bot.Manifest, origins: view.Origins, scratch: scratch, logger: m.o.Logger.With("run", id)}
+	return runner.Supervise(ctx, m.limits(bot.Manifest), start, d)
+}
+
+// open reads what a runner needs and marks the run as running.
+func (m *Manager) open(ctx context.Context, id string) (view wire.Run, records []wire.JournalRecord, err error) {
+	err = m.o.Store.Update(ctx, func(tx *store.Tx) error {
+		if view, err = journal.GetRun(tx, id); err != nil {
+			return err
+		}
+		if view.State.Final() {
+			return fault.New(fault.Usage, "run_over", "the run %s is over: %s", id, view.State)
+		}
+		if records, err = journal.Read(tx, id); err != nil {
+			return err
+		}
+		view.State, view.Exception = wire.Running, nil
+		return journal.PutRun(tx, view)
+	})
+	if err == nil {
+		m.publish(view)
+	}
+	return view, records, err
+}
+
+// start lays the run's files into its scratch folder and writes the start message.
+func (m *Manager) start(ctx context.Context, view wire.Run, bot *pack.Pack, records []wire.JournalRecord, scratch string) (*host.Start, error) {
+	if len(records) == 0 || records[0].Kind != wire.RecordStart {
+		return nil, fault.New(fault.Application, "journal_damaged", "the journal of %s has no start", view.Run)
+	}
+	var begun wire.StartData
+	if err := json.Unmarshal(records[0].Data, &begun); err != nil {
+		return nil, fmt.Errorf("decode start of %s: %w", view.Run, err)
+	}
+	m.wipe(scratch)
+	if err := os.MkdirAll(scratch, 0o700); err != nil {
+		return nil, fmt.Errorf("make scratch folder: %w", err)
+	}
+	inputs, err := m.layFiles(ctx, bot.Manifest, begun.Inputs, scratch)
+	if err != nil {
+		return nil, err
+	}
+	archive, err := bot.Zip()
+	if err != nil {
+		return nil, fmt.Errorf("pack for the runner: %w", err)
+	}
+	return &host.Start{
+		Run: view.Run, Bot: view.Bot, Trust: view.Trust, Pack: archive, Digest: view.Digest, Inputs: inputs,
+		Origins: view.Origins, Roots: m.o.Roots, Journal: records, Scratch: scratch,
+		Deadline: m.o.Now().Add(m.runTime(bot.Manifest)),
+		Browser: host.BrowserSettings{
+			Path: m.o.Config.Browser.Path, Headed: m.o.Config.Browser.Headed, Language: m.o.Config.Browser.Language,
+			Proxy: m.o.Config.Proxy, Helper: m.o.Helper,
+		},
+	}, nil
+}
+
+// layFiles decrypts the run's input files into scratch and names their places.
+func (m *Manager) layFiles(ctx context.Context, manifest *pack.Manifest, raw json.RawMessage, scratch string) (map[string]json.RawMessage, error) {
+	inputs := map[string]json.RawMessage{}
+	if err := json.Unmarshal(raw, &inputs); err != nil {
+		return nil, fmt.Errorf("decode inputs: %w", err)
+	}
+	for _, input := range manifest.Inputs {
+		value, given := inputs[input.Name]
+		if input.Type != pack.TypeFile || !given || string(value) == "null" {
+			continue
+		}
+		var file modules.File
+		if err := json.Unmarshal(value, &file); err != nil {
+			return nil, fmt.Errorf("decode input %s: %w", input.Name, err)
+		}
+		content, err := m.o.Evidence.Get(ctx, file.Digest)
+		if err != nil {
+			return nil, fmt.Errorf("read input %s: %w", input.Name, err)
+		}
+		file.Path = filepath.Join(scratch, input.Name)
+		if err := os.WriteFile(file.Path, content, 0o600); err != nil {
+			return nil, fmt.Errorf("lay input %s: %w", input.Name, err)
+		}
+		if inputs[input.Name], err = json.Marshal(file); err != nil {
+			return nil, fmt.Errorf("encode input %s: %w", input.Name, err)
+		}
+	}
+	return inputs, nil
+}
+
+// wipe removes a scratch folder: it holds customer data in the clear.
+func (m *Manager) wipe(scratch string) {
+	if err := os.RemoveAll(scratch); err != nil {
+		m.o.Logger.Error("scratch folder could not be wiped", "folder", scratch, "error", err)
+	}
+}
+
+func (m *Manager) runTime(manifest *pack.Manifest) time.Duration {
+	if manifest.Limits.Time > 0 {
+		return manifest.Limits.Time
+	}
+	return m.o.Config.Limits.RunTime
+}
+
+func (m *Manager) limits(manifest *pack.Manifest) runner.Options {
+	memory := int64(m.o.Config.Limits.RunMemory)
+	if manifest.Limits.Memory > 0 {
+		memory = manifest.Limits.Memory
+	}
+	return runner.Options{
+		Command: m.o.Runner, Env: m.o.Env, Memory: memory, RSS: int64(m.o.Config.Limits.RunRSS), Grace: grace,
+	}
+}
+
+func (m *Manager) readDocument(ctx context.Context, request ocr.Request) (ocr.Document, error) {
+	return document.Read(ctx, m.o.Engine, request)
+}

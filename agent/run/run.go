@@ -1,0 +1,128 @@
+// Package run starts runs, answers their runners and writes down how they end.
+//
+// What always holds: a run exists once its START is journaled; it is over once
+// its END, its view and its outbox row are written in one transaction; a run
+// whose submit may have been sent never ends failed or cancelled, it becomes
+// in_doubt and a person decides.
+package run
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"branchbot/agent/evidence"
+	"branchbot/agent/packs"
+	"branchbot/agent/store"
+	"branchbot/configs"
+	"branchbot/internal/fault"
+	"branchbot/internal/wire"
+	"branchbot/ocr"
+)
+
+// ErrStopping is the cause with which a stopping agent ends runs at their last
+// journal record; they go on at the next start.
+var ErrStopping = fault.New(fault.Interrupted, "agent_stopping", "the agent is stopping; the run goes on at its next start")
+
+// Options are the parts a Manager works with.
+type Options struct {
+	Config   configs.Device
+	Store    *store.Store
+	Evidence *evidence.Keeper
+	Packs    *packs.Packs
+	Engine   ocr.Engine
+	Runner   []string // command of the runner process
+	Helper   []string // command that becomes the browser
+	Env      []string // environment of the runner
+	Roots    []byte   // PEM, the bank's own CAs
+	Now      func() time.Time
+	Logger   *slog.Logger
+	Reported func() // called after an outbox row was written
+}
+
+// Manager owns the runs of a device.
+type Manager struct {
+	o     Options
+	slots map[string]chan struct{} // attended and background, by trigger
+	ctx   context.Context          // of all runs; ends with ErrStopping
+	stop  context.CancelCauseFunc
+	runs  sync.WaitGroup
+
+	mu       sync.Mutex
+	active   map[string]*activity
+	watchers map[string]map[chan wire.Run]struct{} // "" watches all
+}
+
+// activity is a run that has a runner now.
+type activity struct {
+	cancel  context.CancelCauseFunc
+	running []wire.StepView // steps begun and not yet journaled
+	forms   []wire.FormView
+}
+
+// New makes a manager. It starts nothing.
+func New(o Options) *Manager {
+	ctx, stop := context.WithCancelCause(context.Background())
+	attended := make(chan struct{}, o.Config.Runs.Attended)
+	background := make(chan struct{}, o.Config.Runs.Background)
+	return &Manager{
+		o: o, ctx: ctx, stop: stop,
+		slots: map[string]chan struct{}{
+			TriggerManual: attended, TriggerAPI: attended,
+			TriggerSchedule: background, TriggerCommand: background,
+		},
+		active: map[string]*activity{}, watchers: map[string]map[chan wire.Run]struct{}{},
+	}
+}
+
+// Triggers of a run.
+const (
+	TriggerManual   = "manual"
+	TriggerSchedule = "schedule"
+	TriggerAPI      = "api"
+	TriggerCommand  = "command"
+)
+
+// Close stops every run at its last journal record and waits for them. It may
+// be called twice.
+func (m *Manager) Close() error {
+	m.stop(ErrStopping)
+	m.runs.Wait()
+	return nil
+}
+
+// Go executes a created run in the background, when its turn comes.
+func (m *Manager) Go(id, trigger string) {
+	m.runs.Go(func() {
+		slot := m.slots[trigger]
+		select {
+		case slot <- struct{}{}:
+			defer func() { <-slot }()
+		case <-m.ctx.Done():
+			return // it stays queued and goes on at the next start
+		}
+		if _, err := m.Execute(m.ctx, id, Manner{}); err != nil {
+			m.o.Logger.Error("run could not be recorded", "run", id, "error", err)
+		}
+	})
+}
+
+// Manner is how one execution differs from the device's configuration.
+type Manner struct {
+	Headed bool
+}
+
+// Cancel asks a run to stop. One that only waits for its turn ends at once; one
+// whose submit may have been sent still learns its outcome.
+func (m *Manager) Cancel(ctx context.Context, id string, by wire.By) error {
+	cause := fault.New(fault.Interrupted, "cancelled", "cancelled by %s", by.Person)
+	m.mu.Lock()
+	act := m.active[id]
+	m.mu.Unlock()
+	if act != nil {
+		act.cancel(cause)
+		return nil
+	}
+	return m.cancelIdle(ctx, id, by, cause)
+}

@@ -1,0 +1,201 @@
+// Package uplink carries the outbox to head office, in order, each record until
+// head office has it on disk, and evidence after the results. Losing the line
+// loses nothing: it tries again, with growing and jittered pauses, for ever.
+package uplink
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"branchbot/agent/evidence"
+	"branchbot/agent/outbox"
+	"branchbot/agent/store"
+	"branchbot/agent/vault"
+	"branchbot/internal/fault"
+	"branchbot/internal/wire"
+)
+
+const (
+	notEnrolled  = "not_enrolled"
+	firstPause   = time.Second
+	defaultBatch = 100
+	maxBatch     = 1000
+	batchBytes   = 4 << 20
+	callTime     = time.Minute
+)
+
+// Options are the parts an Uplink works with.
+type Options struct {
+	Store    *store.Store
+	Evidence *evidence.Keeper
+	Proxy    string
+	Interval time.Duration // between two looks when nothing happens
+	Backoff  time.Duration // longest pause while head office is away
+	Logger   *slog.Logger
+}
+
+// Uplink is the device's line to head office.
+type Uplink struct {
+	o      Options
+	wake   chan struct{}
+	online atomic.Bool
+	batch  int
+}
+
+// New makes an uplink. Run starts it.
+func New(o Options) *Uplink { return &Uplink{o: o, wake: make(chan struct{}, 1), batch: defaultBatch} }
+
+// Wake says that the outbox has something new.
+func (u *Uplink) Wake() {
+	select {
+	case u.wake <- struct{}{}:
+	default: // a wake-up is already waiting
+	}
+}
+
+// Online reports whether head office answered the last time it was asked.
+func (u *Uplink) Online() bool { return u.online.Load() }
+
+// Run sends until ctx ends. A device that is not enrolled waits for that.
+func (u *Uplink) Run(ctx context.Context) {
+	pause := firstPause
+	for ctx.Err() == nil {
+		err := u.round(ctx)
+		u.note(ctx, err)
+		if err == nil {
+			pause = firstPause
+			u.rest(ctx, u.o.Interval, u.wake)
+			continue
+		}
+		u.rest(ctx, pause/2+rand.N(pause/2+1), nil) // while it is away new results do not hurry us
+		pause = min(2*pause, u.o.Backoff)
+	}
+}
+
+func (u *Uplink) rest(ctx context.Context, d time.Duration, wake <-chan struct{}) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	case <-wake:
+	}
+}
+
+// note remembers whether head office is there and logs when that changes.
+func (u *Uplink) note(ctx context.Context, err error) {
+	if ctx.Err() != nil || fault.HasCode(err, notEnrolled) {
+		return
+	}
+	before := u.online.Swap(err == nil)
+	switch {
+	case err != nil && (before || fault.Of(err).Class != fault.Unreachable):
+		u.o.Logger.Warn("head office away", "code", fault.Code(err), "error", err)
+	case err == nil && !before:
+		u.o.Logger.Info("head office online")
+	}
+}
+
+// round sends everything that waits; nil means head office has it all.
+func (u *Uplink) round(ctx context.Context) error {
+	var identity vault.Identity
+	err := u.o.Store.View(func(tx *store.Tx) error {
+		var err error
+		identity, err = vault.GetIdentity(tx)
+		return err
+	})
+	if fault.HasCode(err, notEnrolled) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read identity: %w", err)
+	}
+	t, err := transport(identity.CA, &identity, u.o.Proxy)
+	if err != nil {
+		return err
+	}
+	defer t.CloseIdleConnections()
+	client := &http.Client{Transport: t, Timeout: callTime}
+	if err := u.records(ctx, client, identity); err != nil {
+		return fmt.Errorf("send records: %w", err)
+	}
+	if err := u.evidence(ctx, client, identity); err != nil {
+		return fmt.Errorf("send evidence: %w", err)
+	}
+	return nil
+}
+
+// records drains the outbox. The first call of a round goes out even when
+// nothing waits: it tells whether head office is there and still the same.
+func (u *Uplink) records(ctx context.Context, client *http.Client, identity vault.Identity) error {
+	for {
+		var waiting []json.RawMessage
+		err := u.o.Store.View(func(tx *store.Tx) error {
+			var err error
+			waiting, _, err = outbox.Next(tx, u.batch, batchBytes)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("read outbox: %w", err)
+		}
+		more, err := u.send(ctx, client, identity, waiting)
+		if err != nil || !more {
+			return err
+		}
+	}
+}
+
+func (u *Uplink) send(ctx context.Context, client *http.Client, identity vault.Identity, waiting []json.RawMessage) (more bool, err error) {
+	request := wire.IngestRequest{Device: identity.Device, Epoch: u.o.Store.Epoch(), Records: waiting}
+	if request.Records == nil {
+		request.Records = []json.RawMessage{}
+	}
+	var reply wire.IngestReply
+	if err := post(ctx, client, identity.HeadOffice+"/v1/ingest", request, &reply); err != nil {
+		return false, err
+	}
+	if reply.MaxBatch > 0 {
+		u.batch = min(reply.MaxBatch, maxBatch)
+	}
+	err = u.o.Store.Update(ctx, func(tx *store.Tx) error {
+		if err := outbox.Acknowledge(tx, reply.Incarnation, reply.NextSeq); err != nil {
+			return err
+		}
+		status, err := outbox.Read(tx)
+		more = status.Waiting > 0
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("acknowledge: %w", err)
+	}
+	return more && reply.RetryAfter == 0, nil
+}
+
+// evidence uploads what waits; results never wait for it.
+func (u *Uplink) evidence(ctx context.Context, client *http.Client, identity vault.Identity) error {
+	pending, err := u.o.Evidence.Pending(defaultBatch)
+	if err != nil {
+		return fmt.Errorf("list evidence: %w", err)
+	}
+	for _, item := range pending {
+		digest := item.Ref.Digest
+		sealed, err := u.o.Evidence.Get(ctx, digest)
+		if err != nil {
+			return fmt.Errorf("read evidence: %w", err)
+		}
+		address := identity.HeadOffice + "/v1/evidence/" + digest
+		if err := send(ctx, client, http.MethodPut, address, "application/octet-stream", sealed, nil); err != nil {
+			return err
+		}
+		if err := u.o.Evidence.MarkUploaded(ctx, digest); err != nil {
+			return fmt.Errorf("mark evidence: %w", err)
+		}
+	}
+	return nil
+}
