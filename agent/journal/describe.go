@@ -50,18 +50,19 @@ func Describe(records []wire.JournalRecord) wire.Run {
 
 // description is a run as far as its journal was read.
 type description struct {
-	run wire.Run
+	run  wire.Run
+	open bool // the last submit has no final word yet
 }
 
 func (d *description) add(r wire.JournalRecord) {
-	switch r.Kind {
-	case wire.RecordStart:
+	switch {
+	case r.Kind == wire.RecordStart:
 		d.start(r)
-	case wire.RecordResult:
+	case r.Kind == wire.RecordResult:
 		d.result(r)
-	case wire.RecordIntent, wire.RecordPrepared, wire.RecordUnknown, wire.RecordOutcome, wire.RecordReconciled:
+	case isSubmit(r.Kind):
 		d.submit(r)
-	case wire.RecordEnd:
+	case r.Kind == wire.RecordEnd:
 		d.end(r)
 	}
 }

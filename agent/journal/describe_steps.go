@@ -14,50 +14,62 @@ const (
 	StepInDoubt = "in_doubt"
 )
 
-// shownCalls are the calls that a person wants to see beside the steps, by kind.
-var shownCalls = map[string]string{"ocr.read": "ocr", "review": "review", "http.get": "http"}
+// callStep is the call whose RESULT ends a step.
+const callStep = "step"
 
-// line finds the view of a step, or of what was done in it, and makes it if new.
-func (d *description) line(name, kind string, attempt int) *wire.StepView {
-	i := slices.IndexFunc(d.run.Steps, func(s wire.StepView) bool { return s.Name == name && s.Kind == kind })
-	if i < 0 {
-		i = len(d.run.Steps)
-		d.run.Steps = append(d.run.Steps, wire.StepView{Name: name, Kind: kind, State: StepRunning})
-	}
-	view := &d.run.Steps[i]
-	view.Attempts = max(view.Attempts, attempt, 1)
-	return view
-}
+// tellingCalls say what kind of step it is in which they are made.
+var tellingCalls = map[string]string{"ocr.read": "ocr", "review": "review", "http.get": "http"}
 
-func (d *description) result(r wire.JournalRecord) {
-	if r.Key.Step != "" {
-		d.line(r.Key.Step, "step", r.Key.Attempt)
+// line finds the line of r: that of its step or, outside any step, that of a
+// telling call. It is nil for what nobody wants to see.
+func (d *description) line(r wire.JournalRecord) *wire.StepView {
+	name, kind := r.Key.Step, tellingCalls[r.Key.Call]
+	if isSubmit(r.Kind) {
+		kind = "submit"
 	}
-	kind, shown := shownCalls[r.Key.Call]
-	if r.Key.Call == "step" {
-		kind, shown = "step", r.Key.Step != ""
-	}
-	if !shown {
-		return
-	}
-	name := r.Key.Step
 	if name == "" {
 		name = r.Key.Call
 	}
-	view := d.line(name, kind, r.Key.Attempt)
-	view.State, view.MS = StepDone, view.MS+r.MS
+	if r.Key.Step == "" && kind == "" {
+		return nil
+	}
+	i := slices.IndexFunc(d.run.Steps, func(s wire.StepView) bool { return s.Name == name })
+	if i < 0 {
+		i = len(d.run.Steps)
+		d.run.Steps = append(d.run.Steps, wire.StepView{Name: name, Kind: callStep, State: StepRunning, Attempts: 1})
+	}
+	view := &d.run.Steps[i]
+	if r.Key.Attempt > view.Attempts {
+		view.Attempts, view.State = r.Key.Attempt, StepRunning
+	}
+	if kind == "submit" || (kind != "" && view.Kind == callStep) {
+		view.Kind = kind
+	}
+	return view
+}
+
+func isSubmit(kind wire.RecordKind) bool {
+	switch kind {
+	case wire.RecordIntent, wire.RecordPrepared, wire.RecordUnknown, wire.RecordOutcome, wire.RecordReconciled:
+		return true
+	}
+	return false
+}
+
+func (d *description) result(r wire.JournalRecord) {
+	view := d.line(r)
+	if view == nil || (r.Key.Step != "" && r.Key.Call != callStep) {
+		return
+	}
+	view.MS += r.MS
+	view.State = StepDone
 	if data[wire.ResultData](r).Error != nil {
 		view.State = StepFailed
 	}
 }
 
-// submit moves the latest submit view and its step line on.
+// submit moves the latest submit view and the line of its step on.
 func (d *description) submit(r wire.JournalRecord) {
-	if r.Key.Step != "" {
-		d.line(r.Key.Step, "step", r.Key.Attempt)
-	}
-	line := d.line(r.Key.Step, "submit", r.Key.Attempt)
-	line.MS += r.MS
 	view := d.submitView(r)
 	switch r.Kind {
 	case wire.RecordIntent:
@@ -73,18 +85,23 @@ func (d *description) submit(r wire.JournalRecord) {
 		view.State, view.GuardMS = outcome.State, outcome.GuardMS
 		view.Mismatches = append([]wire.Mismatch{}, outcome.Mismatches...)
 	}
-	line.State = lineState(view.State)
-	d.doubt(view.State)
+	d.open, d.run.State = isOpen(view.State), wire.Running
+	line := d.line(r)
+	if view.State == wire.SubmitInDoubt {
+		d.run.State, line.State = wire.InDoubt, StepInDoubt
+	} else if line.State == StepInDoubt {
+		line.State = StepRunning // settled; the step goes on
+	}
 }
 
 // submitView returns the view that r belongs to. Another intent for the same key
 // is another attempt of the same submit.
 func (d *description) submitView(r wire.JournalRecord) *wire.SubmitView {
 	last := len(d.run.Submits) - 1
-	if r.Kind != wire.RecordIntent && last >= 0 {
+	if r.Kind != wire.RecordIntent && d.open {
 		return &d.run.Submits[last]
 	}
-	intent := data[wire.IntentData](r) // empty for an outcome without one
+	intent := data[wire.IntentData](r) // empty for an outcome without an intent
 	if last < 0 || d.run.Submits[last].Key != intent.Key || d.run.Submits[last].Name != intent.Submit {
 		d.run.Submits = append(d.run.Submits, wire.SubmitView{
 			Name: intent.Submit, Key: intent.Key, Guard: intent.Guard, Fields: intent.Fields, Mismatches: []wire.Mismatch{},
@@ -95,23 +112,7 @@ func (d *description) submitView(r wire.JournalRecord) *wire.SubmitView {
 	return &d.run.Submits[last]
 }
 
-func lineState(submit string) string {
-	switch submit {
-	case wire.SubmitAcknowledged, wire.SubmitAlreadyThere:
-		return StepDone
-	case wire.SubmitInDoubt:
-		return StepInDoubt
-	case SubmitIntended, SubmitPrepared:
-		return StepRunning
-	default:
-		return StepFailed
-	}
-}
-
-// doubt makes the run's state follow its submit until END tells it.
-func (d *description) doubt(submit string) {
-	d.run.State = wire.Running
-	if submit == wire.SubmitInDoubt {
-		d.run.State = wire.InDoubt
-	}
+// isOpen reports whether more is to come about a submit in this state.
+func isOpen(state string) bool {
+	return state == SubmitIntended || state == SubmitPrepared || state == wire.SubmitInDoubt
 }

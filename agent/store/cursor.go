@@ -2,7 +2,6 @@ package store
 
 import (
 	"bytes"
-	"fmt"
 
 	"go.etcd.io/bbolt"
 )
@@ -74,11 +73,4 @@ func after(prefix []byte) []byte {
 		}
 	}
 	return nil
-}
-
-// asDamage turns bbolt's panic over a damaged page into an error.
-func asDamage(err *error) {
-	if what := recover(); what != nil {
-		*err = unreadable(fmt.Errorf("%w: %v", ErrDamaged, what))
-	}
 }

@@ -49,3 +49,16 @@ func diskError(err error) error {
 	}
 	return err
 }
+
+// asDamage turns bbolt's panic over a damaged page into an error. A page number
+// out of range is a memory fault: SetPanicOnFault makes that a panic too.
+func asDamage(err *error) {
+	if what := recover(); what != nil {
+		*err = unreadable(fmt.Errorf("%w: %v", ErrDamaged, what))
+	}
+}
+
+func unreadable(err error) error {
+	return fault.New(fault.Application, "store_unreadable", "the database file cannot be read: %w", err).
+		WithHint("keep %s for support and start with an empty data folder, then enrol the device again", FileName)
+}

@@ -129,48 +129,6 @@ func openFile(o Options) (db *bbolt.DB, err error) {
 	}
 }
 
-func unreadable(err error) error {
-	return fault.New(fault.Application, "store_unreadable", "the database file cannot be read: %w", err).
-		WithHint("keep %s for support and start with an empty data folder, then enrol the device again", FileName)
-}
-
-// prepare loads the key and the epoch, or makes both with a new file. It runs
-// under the file's lock, so only one process ever makes a key.
-func (s *Store) prepare(dir string) error {
-	isNew, err := s.isNew()
-	if err != nil {
-		return err
-	}
-	master, err := loadKey(filepath.Join(dir, KeyFileName), isNew)
-	if err != nil {
-		return err
-	}
-	if s.keys, err = newKeys(master); err != nil {
-		return err
-	}
-	s.point("store.key_ready")
-	if err := s.transact([]*call{{fn: setUp}}); err != nil {
-		return err
-	}
-	return s.View(func(tx *Tx) error {
-		epoch, err := tx.Get(Meta, []byte("epoch"))
-		if errors.Is(err, ErrDamaged) {
-			return locked("the key file is not the one this database was sealed with")
-		}
-		s.epoch = string(epoch)
-		return err
-	})
-}
-
-func (s *Store) isNew() (bool, error) {
-	isNew := false
-	err := s.db.View(func(tx *bbolt.Tx) error {
-		isNew = tx.Bucket([]byte(Meta)) == nil
-		return nil
-	})
-	return isNew, err
-}
-
 // Epoch names this database. It is random and new with a new file.
 func (s *Store) Epoch() string { return s.epoch }
 

@@ -2,7 +2,6 @@ package store
 
 import (
 	"bytes"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"time"
@@ -15,6 +14,7 @@ import (
 type Tx struct {
 	store *Store
 	tx    *bbolt.Tx
+	undo  []change
 }
 
 // Now tells the time by the store's clock, in UTC.
@@ -44,8 +44,9 @@ func (t *Tx) Get(bucket Bucket, key []byte) (value []byte, err error) {
 // Put writes a row, new or not.
 func (t *Tx) Put(bucket Bucket, key, value []byte) (err error) {
 	defer asDamage(&err)
-	sealed := seal(t.store.keys.rows, value, place(bucket, key))
-	if err := t.tx.Bucket([]byte(bucket)).Put(key, sealed); err != nil {
+	rows := t.tx.Bucket([]byte(bucket))
+	t.remember(rows, bucket, key)
+	if err := rows.Put(key, seal(t.store.keys.rows, value, place(bucket, key))); err != nil {
 		return fmt.Errorf("write %s: %w", bucket, err)
 	}
 	return nil
@@ -54,7 +55,9 @@ func (t *Tx) Put(bucket Bucket, key, value []byte) (err error) {
 // Delete removes a row. A row that is not there is no error.
 func (t *Tx) Delete(bucket Bucket, key []byte) (err error) {
 	defer asDamage(&err)
-	if err := t.tx.Bucket([]byte(bucket)).Delete(key); err != nil {
+	rows := t.tx.Bucket([]byte(bucket))
+	t.remember(rows, bucket, key)
+	if err := rows.Delete(key); err != nil {
 		return fmt.Errorf("delete from %s: %w", bucket, err)
 	}
 	return nil
@@ -97,21 +100,4 @@ func (t *Tx) Range(bucket Bucket, scan Scan, fn func(key, value []byte) error) e
 		return damaged
 	}
 	return nil
-}
-
-// setUp makes the buckets that are missing and, in a new file, the epoch.
-func setUp(t *Tx) error {
-	for _, bucket := range Buckets() {
-		if _, err := t.tx.CreateBucketIfNotExists([]byte(bucket)); err != nil {
-			return fmt.Errorf("make bucket %s: %w", bucket, err)
-		}
-	}
-	_, err := t.Get(Meta, []byte("epoch"))
-	if !errors.Is(err, ErrNotFound) {
-		return nil
-	}
-	if err := t.Put(Meta, []byte("layout"), []byte("1")); err != nil {
-		return err
-	}
-	return t.Put(Meta, []byte("epoch"), []byte(rand.Text()))
 }

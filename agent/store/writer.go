@@ -2,7 +2,9 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"runtime/debug"
 
 	"go.etcd.io/bbolt"
 )
@@ -13,15 +15,23 @@ const maxBatch = 128
 // call is one Update that waits for the disk.
 type call struct {
 	fn   func(*Tx) error
+	err  error // what fn said
 	done chan error
 }
 
-// Update runs fn in a transaction and returns after it is on the disk. Calls
-// that wait at the same time share one transaction and one fsync; an error of
-// one undoes that one only. Therefore fn may run more than once: it may change
-// the Tx and variables that it sets anew each time, nothing else. fn must not
-// call Update. Once fn may have begun, Update waits for its end whatever ctx says.
-// An error of the disk means: not promised, though it may be there.
+// panicked carries a panic of fn from the writer to the goroutine that called.
+type panicked struct{ value any }
+
+func (p panicked) Error() string { return fmt.Sprint("panic: ", p.value) }
+
+// errUnchanged ends a transaction that wrote nothing: no fsync is needed.
+var errUnchanged = errors.New("nothing was written")
+
+// Update runs fn once in a transaction and returns after it is on the disk.
+// Calls that wait at the same time share one transaction and one fsync; an error
+// of fn undoes what this fn wrote and nothing else. fn must not call Update. Once
+// fn may have begun, Update waits for the end whatever ctx says. An error of the
+// disk (disk_full and others) means: not promised, though it may be there.
 func (s *Store) Update(ctx context.Context, fn func(*Tx) error) error {
 	if err := context.Cause(ctx); err != nil {
 		return err
@@ -29,12 +39,16 @@ func (s *Store) Update(ctx context.Context, fn func(*Tx) error) error {
 	c := &call{fn: fn, done: make(chan error, 1)}
 	select {
 	case s.calls <- c:
-		return <-c.done
 	case <-s.closing:
 		return ErrClosed
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+	err := <-c.done
+	if p, isPanic := errors.AsType[panicked](err); isPanic {
+		panic(p.value)
+	}
+	return err
 }
 
 // View runs fn on a snapshot. Keep it short: see the package comment.
@@ -44,11 +58,13 @@ func (s *Store) View(fn func(*Tx) error) error {
 		return ErrClosed
 	default:
 	}
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true)) // see asDamage
 	return s.db.View(func(tx *bbolt.Tx) error { return fn(&Tx{store: s, tx: tx}) })
 }
 
 // write is the one goroutine that changes the file.
 func (s *Store) write() {
+	debug.SetPanicOnFault(true) // see asDamage
 	for {
 		select {
 		case first := <-s.calls:
@@ -73,17 +89,15 @@ func (s *Store) waiting(first *call) []*call {
 	return batch
 }
 
-// commit tries the batch as one transaction and, if that fails, each call alone.
+// commit answers every call: what its fn said, once everything is on the disk.
+// When the disk refuses, nobody is told anything that may rest on what was lost.
 func (s *Store) commit(batch []*call) {
 	err := s.transact(batch)
-	if err != nil && len(batch) > 1 {
-		for _, c := range batch {
-			s.commit([]*call{c})
-		}
-		return
-	}
 	for _, c := range batch {
-		c.done <- err
+		if err != nil {
+			c.err = err
+		}
+		c.done <- c.err
 	}
 }
 
@@ -91,17 +105,37 @@ func (s *Store) transact(batch []*call) (err error) {
 	defer asDamage(&err)
 	s.point("store.begin")
 	err = s.db.Update(func(tx *bbolt.Tx) error {
+		changed := false
 		for _, c := range batch {
-			if err := c.fn(&Tx{store: s, tx: tx}); err != nil {
-				return err
+			t := &Tx{store: s, tx: tx}
+			if c.err = t.run(c.fn); c.err != nil {
+				if err := t.undoAll(); err != nil {
+					return err
+				}
 			}
+			changed = changed || len(t.undo) > 0
+		}
+		if !changed {
+			return errUnchanged
 		}
 		s.point("store.before_commit")
 		return nil
 	})
+	if errors.Is(err, errUnchanged) {
+		return nil
+	}
 	if err != nil {
-		return diskError(fmt.Errorf("%w", err))
+		return diskError(fmt.Errorf("write database: %w", err))
 	}
 	s.point("store.committed")
 	return nil
+}
+
+func (t *Tx) run(fn func(*Tx) error) (err error) {
+	defer func() {
+		if what := recover(); what != nil {
+			err = panicked{what}
+		}
+	}()
+	return fn(t)
 }
