@@ -1,0 +1,69 @@
+package engine
+
+import (
+	"encoding/json"
+
+	"branchbot/internal/fault"
+	"branchbot/internal/wire"
+)
+
+// standing is where the submit of a step stands, by its last record.
+type standing struct {
+	kind    wire.RecordKind // "" if there is none
+	state   string          // of an outcome or a reconciliation
+	receipt map[string]string
+	message string
+}
+
+func (p *past) standing(path string) standing {
+	records := p.submits[path]
+	if len(records) == 0 {
+		return standing{}
+	}
+	last := records[len(records)-1]
+	var data wire.OutcomeData // RECONCILED has the same names
+	if err := json.Unmarshal(last.Data, &data); err != nil {
+		return standing{kind: wire.RecordUnknown} // unreadable: nobody knows
+	}
+	return standing{kind: last.Kind, state: data.State, receipt: data.Receipt, message: data.Message}
+}
+
+// open: the request may have been sent and nobody knows what became of it.
+func (s standing) open() bool {
+	switch s.kind {
+	case wire.RecordPrepared, wire.RecordUnknown:
+		return true
+	case wire.RecordOutcome, wire.RecordReconciled:
+		return s.state == wire.SubmitInDoubt
+	}
+	return false
+}
+
+// accepted: the business system has the record.
+func (s standing) accepted() bool {
+	return (s.kind == wire.RecordOutcome || s.kind == wire.RecordReconciled) &&
+		(s.state == wire.SubmitAcknowledged || s.state == wire.SubmitAlreadyThere)
+}
+
+// err is the recorded refusal of the business system.
+func (s standing) err() error {
+	if s.state != wire.SubmitRejected {
+		return nil
+	}
+	return fault.New(fault.Business, "rejected", "the business system refused: %s", s.message)
+}
+
+// openSubmit is the path of a step whose submit is open, "" if there is none.
+func (p *past) openSubmit() string {
+	for path := range p.submits {
+		if p.standing(path).open() {
+			return path
+		}
+	}
+	return ""
+}
+
+func inDoubt(path string) *fault.Error {
+	return fault.New(fault.Waiting, "in_doubt", "step %s: it is not known whether the form arrived", path).
+		WithHint("look in the business system, then answer: submitted or not submitted")
+}
