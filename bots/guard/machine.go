@@ -2,10 +2,28 @@ package guard
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
 	"time"
 
+	"golang.org/x/text/width"
+
 	"branchbot/bots/pack"
+	"branchbot/internal/fault"
 	"branchbot/internal/wire"
+)
+
+// Defaults and bounds of a submit.
+const (
+	defaultDeadline = 15 * time.Second
+	defaultReply    = 60 * time.Second
+	defaultSettle   = 30 * time.Second
+	probeTime       = 2 * time.Minute
+	maxRedirects    = 10
+	maxLegs         = 5
 )
 
 // Call is one submit as the script asked for it.
@@ -14,23 +32,336 @@ type Call struct {
 	Key      []string          // parts of the business key
 	Values   map[string]string // label → intended value, as given to form.fill
 	Probe    Probe             // nil: none
-	Settle   time.Duration     // after the last possible send, before the probe may say "absent"
-	Deadline time.Duration     // press → request seen, 15 s by default
-	Reply    time.Duration     // request sent → reply, 60 s by default
+	Settle   time.Duration     // from the last possible send to the look-up; 0: the manifest's, else 30 s
+	Deadline time.Duration     // press → request seen; 0: 15 s
+	Reply    time.Duration     // request sent → reply read; 0: 60 s
 }
 
 // Result is how a submit ended.
 type Result struct {
 	State      string // one of the wire.Submit… states
 	Receipt    map[string]string
-	Reason     string
-	Message    string
+	Reason     string // code, when refused or in doubt
+	Message    string // the site's own, when rejected
 	Mismatches []wire.Mismatch
-	Attempts   int
+	Attempts   int     // presses
 	GuardMS    float64 // what the guard added
 }
 
-// Submit takes one form submission from intent to outcome.
+// Submit takes one form submission from intent to outcome and journals each
+// stage before the next one begins. A nil error means that the record is there
+// (acknowledged or already_there). Codes: submit_mismatch and rejected
+// (business), nothing_sent, not_processed, site_unreachable and
+// site_certificate (nothing happened), in_doubt (waiting: a person decides);
+// what the recorder and the probe say is passed on.
+//
+// Once a request may have been sent, cancelling ctx no longer stops it: the
+// outcome is learned and recorded first.
 func (p *Proxy) Submit(ctx context.Context, call Call, driver Driver, recorder Recorder) (Result, error) {
-	return Result{}, nil
+	if call.Submit == nil {
+		return Result{}, usage("submit_unknown", "submit: the manifest does not describe it")
+	}
+	s := &submission{proxy: p, call: call.completed(), driver: driver, recorder: recorder}
+	attempt, err := p.gate.begin(call.Submit)
+	if err != nil {
+		return Result{}, err
+	}
+	s.attempt = attempt
+	defer p.gate.retire(attempt)
+	if there, err := s.askFirst(ctx); there || err != nil {
+		return s.result, err
+	}
+	if err := recorder.Record(ctx, wire.RecordIntent, s.intent()); err != nil {
+		return s.result, fmt.Errorf("record intent of %s: %w", call.Submit.Name, err)
+	}
+	return s.run(ctx)
+}
+
+// Settle finishes a submit of an earlier runner that may have been sent: it
+// waits until settle has passed since the last possible send, then asks the
+// probe. The caller has recorded nothing but PREPARED, or UNKNOWN (recorded).
+func (p *Proxy) Settle(ctx context.Context, call Call, since time.Time, recorded bool, recorder Recorder) (Result, error) {
+	s := &submission{proxy: p, call: call.completed(), recorder: recorder, sent: since}
+	s.result.Reason = "crash"
+	if !recorded {
+		if err := recorder.Record(ctx, wire.RecordUnknown, wire.UnknownData{Reason: "crash"}); err != nil {
+			return s.result, fmt.Errorf("record the doubt: %w", err)
+		}
+	}
+	return s.settle(ctx)
+}
+
+func (c Call) completed() Call {
+	c.Settle = firstOf(c.Settle, c.Submit.Settle, defaultSettle)
+	c.Deadline = firstOf(c.Deadline, defaultDeadline)
+	c.Reply = firstOf(c.Reply, defaultReply)
+	return c
+}
+
+func firstOf(durations ...time.Duration) time.Duration {
+	for _, d := range durations {
+		if d > 0 {
+			return d
+		}
+	}
+	return 0
+}
+
+// submission is one Submit under way.
+type submission struct {
+	proxy    *Proxy
+	call     Call
+	driver   Driver
+	recorder Recorder
+	attempt  *attempt
+	prepared bool      // a request may have been sent
+	sent     time.Time // the last moment at which it may have been
+	result   Result
+}
+
+// askFirst looks the record up before anything is pressed. After a crash,
+// "found" can only be ours.
+func (s *submission) askFirst(ctx context.Context) (bool, error) {
+	if first := s.call.Submit.ProbeFirst; s.call.Probe == nil || (first != nil && !*first) {
+		return false, nil
+	}
+	receipt, found, err := s.probe(ctx)
+	if err != nil {
+		return false, fmt.Errorf("look up before submit %s: %w", s.call.Submit.Name, err)
+	}
+	if !found {
+		return false, nil
+	}
+	s.result.State, s.result.Receipt = wire.SubmitAlreadyThere, receipt
+	return true, s.record(ctx, wire.RecordOutcome, wire.OutcomeData{State: s.result.State, Receipt: receipt})
+}
+
+func (s *submission) probe(ctx context.Context) (map[string]string, bool, error) {
+	defer s.proxy.BeginReading()()
+	return s.call.Probe(ctx)
+}
+
+func (s *submission) intent() wire.IntentData {
+	rule, guard := s.call.Submit, "payload"
+	if rule.Verify == "page" {
+		guard = rule.Verify
+	}
+	key := BusinessKey(s.call.Key)
+	canonical, err := json.Marshal(struct {
+		Submit string
+		Key    string
+		Values map[string]string
+		Rule   *pack.Submit
+	}{rule.Name, key, s.call.Values, rule})
+	if err != nil { // a manifest comes from YAML: it holds nothing that JSON cannot
+		canonical = fmt.Appendf(nil, "%#v", s.call.Values)
+	}
+	return wire.IntentData{Submit: rule.Name, Key: key, Window: rule.KeyWindow.String(), Values: s.call.Values,
+		Digest: wire.Digest(canonical), Guard: guard, Fields: len(s.call.Values)}
+}
+
+// BusinessKey writes the parts of a key as one text, the same for every way of
+// typing them: half width, no blanks around, a separator that no part can hold.
+func BusinessKey(parts []string) string {
+	escape := strings.NewReplacer(`\`, `\\`, "|", `\|`)
+	out := make([]string, len(parts))
+	for i, part := range parts {
+		out[i] = escape.Replace(strings.TrimSpace(width.Fold.String(part)))
+	}
+	return strings.Join(out, "|")
+}
+
+// run goes on after the intent is on disk.
+func (s *submission) run(ctx context.Context) (Result, error) {
+	pressing, finish := context.WithCancel(ctx)
+	pressed := make(chan error, 1)
+	defer func() {
+		finish()
+		for range pressed { // until it is closed: the press is over
+		}
+	}()
+
+	s.attempt.arm(nil)
+	s.driver.Picture(ctx, "before_submit")
+	s.result.Attempts++
+	go func() { // a page may block its own press until the reply is there
+		defer close(pressed)
+		if err := s.driver.Press(pressing); err != nil {
+			pressed <- err
+		}
+	}()
+	held, err := s.waitForRequest(ctx, pressed)
+	if err != nil {
+		return s.refused(ctx, err)
+	}
+	learn := context.WithoutCancel(ctx) // each stage has its own bound
+	answer, err := s.transmit(ctx, learn, held)
+	if err != nil && !s.prepared {
+		return s.refused(ctx, err)
+	}
+	return s.conclude(learn, answer, err)
+}
+
+// waitForRequest returns the request that the press made. A press that failed
+// ends the wait, unless its request came all the same.
+func (s *submission) waitForRequest(ctx context.Context, pressed <-chan error) (*exchange, error) {
+	watched, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	relayed := make(chan struct{})
+	go func() {
+		defer close(relayed)
+		select {
+		case err, failed := <-pressed:
+			if failed {
+				cancel(fmt.Errorf("press: %w", err))
+			}
+		case <-watched.Done():
+		}
+	}()
+	held, err := s.attempt.wait(watched, s.call.Deadline)
+	cancel(nil)
+	<-relayed
+	switch {
+	case err == nil:
+		return held, nil
+	case ctx.Err() != nil:
+		return nil, fault.New(fault.Interrupted, "cancelled", "submit %s: stopped before anything was sent: %w", s.call.Submit.Name, context.Cause(ctx))
+	case errors.Is(err, errNothingSent):
+		err = fmt.Errorf("%w within %s", err, s.call.Deadline)
+	}
+	return nil, fault.New(fault.Application, codeNothing, "submit %s: nothing was sent: %w", s.call.Submit.Name, err).
+		WithHint("the page did not make the request that the manifest names; look at the picture taken before the press").Retry()
+}
+
+// transmit sends the held request, and each listed leg that a 307 or 308 leads
+// to, once. The browser gets its answer before we judge it.
+func (s *submission) transmit(ctx, learn context.Context, held *exchange) (*reply, error) {
+	for leg := 0; ; leg++ {
+		answer, err := s.sendOnce(ctx, learn, held)
+		if err != nil {
+			return nil, err
+		}
+		if !answer.repeats() {
+			s.attempt.want(answer.redirect()) // before the browser hears of it
+			held.answer(answer)
+			return answer, nil
+		}
+		if leg == maxLegs || !s.legListed(answer) {
+			s.proxy.gate.note(held.request.Request, codeRedirect)
+			held.answer(page(http.StatusForbidden, codeRedirect))
+			return answer, nil
+		}
+		s.attempt.arm(answer.location())
+		held.answer(answer)
+		if held, err = s.attempt.wait(learn, s.call.Deadline); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func (s *submission) legListed(answer *reply) bool {
+	next := answer.location()
+	if next == nil {
+		return false
+	}
+	to, known := s.proxy.origins[origin(next.Scheme, next.Host)]
+	for _, leg := range s.call.Submit.Legs {
+		if known && pathFits(leg.Path, next.Path) && (leg.Site == "" || leg.Site == to.site) {
+			return true
+		}
+	}
+	return false
+}
+
+// sendOnce compares, journals that the request may have been sent, and sends it
+// on a connection of its own: one round trip, whatever happens.
+func (s *submission) sendOnce(ctx, learn context.Context, held *exchange) (*reply, error) {
+	q := held.request
+	if err := s.vet(q); err != nil {
+		s.proxy.gate.note(q.Request, codeMismatch)
+		held.answer(page(http.StatusForbidden, codeMismatch))
+		return nil, err
+	}
+	bounded, cancel := context.WithTimeout(learn, s.call.Reply)
+	defer cancel()
+	conn, err := s.proxy.traffic.dial(bounded, q.to)
+	if err != nil {
+		held.answer(page(http.StatusBadGateway, fault.Code(err)))
+		return nil, err
+	}
+	defer conn.Close() //nolint:errcheck // it served its one request
+	if err := s.prepare(ctx, q); err != nil {
+		held.answer(page(http.StatusForbidden, codeJournal))
+		return nil, err
+	}
+	begun := time.Now()
+	answer, err := fetch(bounded, conn, q)
+	s.sent = time.Now()
+	if err != nil {
+		// A cut would make Chromium repeat; it would get nothing, but six times.
+		held.answer(page(http.StatusGatewayTimeout, codeNoReply))
+		return nil, err
+	}
+	s.result.GuardMS += float64(begun.Sub(q.received).Microseconds()+time.Since(s.sent).Microseconds()) / 1000
+	return answer, nil
+}
+
+// vet refuses a request that is not what was meant.
+func (s *submission) vet(q *request) error {
+	if s.call.Submit.Verify == "page" {
+		return nil // the site encrypts in the page: the record says so
+	}
+	found := compare(s.call.Submit, s.call.Values, s.proxy.config.Strict, q)
+	if len(found) == 0 {
+		return nil
+	}
+	s.result.Mismatches = found
+	return mismatchFault(s.call.Submit.Name, found)
+}
+
+func mismatchFault(submit string, found []wire.Mismatch) error {
+	var parts []string
+	for _, m := range found[:min(len(found), 5)] {
+		name := m.Field
+		if name == "" {
+			name = m.Path
+		}
+		parts = append(parts, fmt.Sprintf("%s: %s (meant %q, would have sent %q)", name, m.Code, m.Meant, m.Actual))
+	}
+	return fault.New(fault.Business, codeMismatch, "submit %s was stopped: the page would not have sent what was meant: %s", submit, strings.Join(parts, "; ")).
+		WithHint("nothing was sent; check the named fields on the page and in the manifest").WithFact("field", parts[0])
+}
+
+// prepare journals that from now on the request may have been sent. The next
+// leg of a request that has been sent is not stopped by a cancelled run.
+func (s *submission) prepare(ctx context.Context, q *request) error {
+	if s.prepared {
+		ctx = context.WithoutCancel(ctx)
+	}
+	if ctx.Err() != nil {
+		return fault.New(fault.Interrupted, "cancelled", "stopped before anything was sent: %w", context.Cause(ctx))
+	}
+	data := wire.PreparedData{Method: q.Method, URL: q.URL.String(), Body: wire.Digest(q.body), Bytes: int64(len(q.body))}
+	if err := s.recorder.Record(context.WithoutCancel(ctx), wire.RecordPrepared, data); err != nil {
+		return fmt.Errorf("record that the request may be sent: %w", err)
+	}
+	s.prepared = true
+	return nil
+}
+
+// refused ends a submit of which nothing has left the machine.
+func (s *submission) refused(ctx context.Context, why error) (Result, error) {
+	ctx = context.WithoutCancel(ctx)
+	coded := fault.Of(why)
+	s.result.State, s.result.Reason = wire.SubmitRefused, coded.Code
+	err := s.record(ctx, wire.RecordOutcome, wire.OutcomeData{State: s.result.State, Reason: coded.Code, Mismatches: s.result.Mismatches})
+	s.driver.Abandon(ctx)
+	return s.result, errors.Join(why, err)
+}
+
+func (s *submission) record(ctx context.Context, kind wire.RecordKind, data any) error {
+	if err := s.recorder.Record(ctx, kind, data); err != nil {
+		return fmt.Errorf("record %s of submit %s: %w", kind, s.call.Submit.Name, err)
+	}
+	return nil
 }

@@ -1,0 +1,131 @@
+package guard
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"branchbot/internal/fault"
+	"branchbot/internal/wire"
+)
+
+// conclude turns what came back into an outcome. Called after PREPARED.
+func (s *submission) conclude(ctx context.Context, held *reply, err error) (Result, error) {
+	if err != nil {
+		return s.doubt(ctx, doubtOf(err), 0)
+	}
+	seen := judgeReply(s.call.Submit, []*reply{held})
+	if seen.state == "" && held.redirect() != nil {
+		seen = judgeReply(s.call.Submit, s.follow(ctx, held))
+	}
+	if seen.state == "" {
+		return s.doubt(ctx, "unreadable_reply", held.status)
+	}
+	s.result.State, s.result.Receipt, s.result.Message = seen.state, seen.receipt, seen.message
+	err = s.record(ctx, wire.RecordOutcome, wire.OutcomeData{State: seen.state, Receipt: seen.receipt, Message: seen.message,
+		Status: held.status, GuardMS: s.result.GuardMS})
+	s.driver.Picture(ctx, "after_submit")
+	return s.result, errors.Join(err, s.outcomeFault())
+}
+
+// doubtOf names why there is no reply.
+func doubtOf(err error) string {
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return "timeout"
+	case errors.Is(err, errNothingSent): // the browser did not go the leg it was sent on
+		return "leg_not_sent"
+	case fault.HasCode(err, codeMismatch):
+		return codeMismatch
+	default:
+		return "cut"
+	}
+}
+
+// follow collects the pages that the browser is led to.
+func (s *submission) follow(ctx context.Context, held *reply) []*reply {
+	ctx, cancel := context.WithTimeout(ctx, s.call.Reply)
+	defer cancel()
+	trail := []*reply{held}
+	for last := held; last.redirect() != nil && len(trail) <= maxRedirects; {
+		select {
+		case last = <-s.attempt.pages:
+		case <-ctx.Done():
+			return trail
+		}
+		if last == nil {
+			return trail
+		}
+		trail = append(trail, last)
+	}
+	return trail
+}
+
+// outcomeFault is the error that an outcome ends with, nil for success.
+func (s *submission) outcomeFault() error {
+	name := s.call.Submit.Name
+	switch s.result.State {
+	case wire.SubmitRejected:
+		if s.result.Message == "" {
+			return fault.New(fault.Business, "rejected", "submit %s: the site rejected it", name)
+		}
+		return fault.New(fault.Business, "rejected", "submit %s: the site rejected it: %s", name, s.result.Message).
+			WithHint("correct the data and run again")
+	case wire.SubmitNotProcessed:
+		return fault.New(fault.Application, "not_processed", "submit %s: the site did not process it", name).
+			WithHint("nothing was done at the site; it can be sent again").Retry()
+	}
+	return nil
+}
+
+// doubt journals that nobody knows, makes sure that nothing more comes, and
+// settles it by looking.
+func (s *submission) doubt(ctx context.Context, reason string, status int) (Result, error) {
+	s.result.Reason = reason
+	err := s.record(ctx, wire.RecordUnknown, wire.UnknownData{Reason: reason, Status: status})
+	s.driver.Picture(ctx, "after_submit")
+	s.driver.Abandon(ctx)
+	if err != nil {
+		s.result.State = wire.SubmitInDoubt
+		return s.result, err // PREPARED stands: the next runner settles it
+	}
+	return s.settle(ctx)
+}
+
+// settle looks the key up once the site can no longer be working on it.
+func (s *submission) settle(ctx context.Context) (Result, error) {
+	s.result.State = wire.SubmitInDoubt
+	if s.call.Probe == nil {
+		return s.result, s.inDoubt(nil)
+	}
+	wait := time.NewTimer(time.Until(s.sent.Add(s.call.Settle)))
+	defer wait.Stop()
+	select {
+	case <-wait.C:
+	case <-ctx.Done():
+		return s.result, s.inDoubt(context.Cause(ctx))
+	}
+	ctx, cancel := context.WithTimeout(ctx, probeTime)
+	defer cancel()
+	receipt, found, err := s.probe(ctx)
+	if err != nil {
+		return s.result, s.inDoubt(err)
+	}
+	state := wire.SubmitNotProcessed
+	if found {
+		state = wire.SubmitAcknowledged
+	}
+	if err := s.record(ctx, wire.RecordReconciled, wire.ReconciledData{State: state, Receipt: receipt, By: "probe"}); err != nil {
+		return s.result, err
+	}
+	s.result.State, s.result.Receipt = state, receipt
+	return s.result, s.outcomeFault()
+}
+
+func (s *submission) inDoubt(why error) error {
+	e := fault.New(fault.Waiting, "in_doubt", "submit %s may have reached the site and its answer is not known (%s)", s.call.Submit.Name, s.result.Reason)
+	if why != nil {
+		e = fault.New(fault.Waiting, "in_doubt", "submit %s may have reached the site and it could not be looked up: %w", s.call.Submit.Name, why)
+	}
+	return e.WithHint("a person looks at the site and both pictures, then says with `branchbot answer` whether it was submitted")
+}

@@ -1,0 +1,110 @@
+package guard
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// pending counts the requests under way: for Quiet, and for Close to wait on.
+type pending struct {
+	mu        sync.Mutex
+	busy      int // without streams
+	inside    int // with them
+	closed    bool
+	idleSince time.Time
+	changed   chan struct{} // closed and replaced at each change
+}
+
+func newPending() *pending {
+	return &pending{idleSince: time.Now(), changed: make(chan struct{})}
+}
+
+// announce is called with the lock held.
+func (p *pending) announce() {
+	close(p.changed)
+	p.changed = make(chan struct{})
+}
+
+// visit is one request's stay.
+type visit struct {
+	pending *pending
+	stream  bool
+}
+
+// enter fails once the proxy is closing.
+func (p *pending) enter() (*visit, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil, false
+	}
+	p.busy++
+	p.inside++
+	p.announce()
+	return &visit{pending: p}, true
+}
+
+// streams says that the request will stay open for as long as the page likes.
+func (v *visit) streams() {
+	v.pending.mu.Lock()
+	defer v.pending.mu.Unlock()
+	if !v.stream {
+		v.stream = true
+		v.pending.less()
+	}
+}
+
+func (v *visit) exit() {
+	v.pending.mu.Lock()
+	defer v.pending.mu.Unlock()
+	v.pending.inside--
+	if !v.stream {
+		v.pending.less()
+	}
+	v.pending.announce()
+}
+
+// less is called with the lock held.
+func (p *pending) less() {
+	p.busy--
+	p.idleSince = time.Now()
+	p.announce()
+}
+
+func (p *pending) quiet(ctx context.Context, d time.Duration) error {
+	for {
+		p.mu.Lock()
+		busy, left, changed := p.busy > 0, d-time.Since(p.idleSince), p.changed
+		p.mu.Unlock()
+		if !busy && left <= 0 {
+			return nil
+		}
+		if busy {
+			left = time.Hour // until something changes
+		}
+		timer := time.NewTimer(left)
+		select {
+		case <-timer.C:
+		case <-changed:
+		case <-ctx.Done():
+			timer.Stop()
+			return context.Cause(ctx)
+		}
+		timer.Stop()
+	}
+}
+
+// close lets nobody in any more and waits for those inside.
+func (p *pending) close() {
+	for {
+		p.mu.Lock()
+		p.closed = true
+		inside, changed := p.inside, p.changed
+		p.mu.Unlock()
+		if inside == 0 {
+			return
+		}
+		<-changed
+	}
+}
