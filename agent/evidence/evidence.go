@@ -101,6 +101,7 @@ func (k *Keeper) Put(ctx context.Context, plain []byte, meta Meta) (wire.Evidenc
 	if err := k.write(ref.Digest, plain); err != nil {
 		return wire.EvidenceRef{}, shedIfFull(fmt.Errorf("keep evidence: %w", err))
 	}
+	k.store.Point("evidence.file_written")
 	err := k.store.Update(ctx, func(tx *store.Tx) error { return index(tx, Entry{Ref: ref, Run: meta.Run}) })
 	if err != nil {
 		return wire.EvidenceRef{}, shedIfFull(fmt.Errorf("keep evidence: %w", err))

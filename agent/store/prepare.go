@@ -36,6 +36,7 @@ func (s *Store) prepare(dir string) (err error) {
 	if err := s.makeBuckets(); err != nil {
 		return err
 	}
+	s.point("store.buckets_made")
 	found := &call{fn: s.identify}
 	return errors.Join(s.transact([]*call{found}), found.err)
 }

@@ -20,6 +20,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -106,11 +107,8 @@ func (o Options) withDefaults() Options {
 }
 
 func openFile(o Options) (db *bbolt.DB, err error) {
-	defer func() { // a damaged file can make bbolt panic while it is opened
-		if what := recover(); what != nil {
-			err = unreadable(fmt.Errorf("%v", what))
-		}
-	}()
+	defer asDamage(&err)
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true)) // see asDamage
 	path := filepath.Join(o.Dir, FileName)
 	db, err = bbolt.Open(path, 0o600, &bbolt.Options{
 		Timeout: lockTimeout, NoFreelistSync: true, FreelistType: bbolt.FreelistMapType,
@@ -134,6 +132,9 @@ func (s *Store) Epoch() string { return s.epoch }
 
 // Now tells the time by the store's clock.
 func (s *Store) Now() time.Time { return s.now().UTC() }
+
+// Point tells a test that a place was reached at which a crash is interesting.
+func (s *Store) Point(name string) { s.point(name) }
 
 // Close waits for the writer and closes the file. It may be called twice.
 func (s *Store) Close() error {
