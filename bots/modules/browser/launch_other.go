@@ -1,0 +1,19 @@
+//go:build !linux
+
+package browser
+
+import (
+	"runtime"
+
+	"branchbot/internal/fault"
+)
+
+func unsupported() error {
+	return fault.New(fault.Application, "browser_unsupported", "the browser cannot be started on %s yet", runtime.GOOS).
+		WithHint("run this bot on a Linux device")
+}
+
+func (l launch) spawn(string, []string) (*process, error) { return nil, unsupported() }
+
+// Become turns the calling process into Chromium. Not available here.
+func Become([]string) error { return unsupported() }

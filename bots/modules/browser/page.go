@@ -1,0 +1,203 @@
+package browser
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/go-rod/rod/lib/proto"
+	"go.starlark.net/starlark"
+
+	"branchbot/bots/modules"
+	"branchbot/internal/fault"
+)
+
+const (
+	patience   = 15 * time.Second       // default of every wait a script can give a time for
+	visitLimit = 45 * time.Second       // of one navigation
+	quietFor   = 300 * time.Millisecond // no request pending for so long
+	stillFor   = 100                    // ms without a change of the document
+	quietLimit = 5 * time.Second        // some pages poll for ever
+)
+
+// page is the script's page value.
+type page struct {
+	m      *module
+	tab    *tab
+	scope  modules.Scope
+	path   string // of the step that opened it
+	at     address
+	values map[string]string // label → intended value, of all fills since the last submit
+	filled []filled          // what was filled, to be looked at again before the submit
+}
+
+var _ starlark.HasAttrs = (*page)(nil)
+
+func (p *page) String() string        { return "page(" + p.at.url() + ")" }
+func (p *page) Type() string          { return "page" }
+func (p *page) Freeze()               {}
+func (p *page) Truth() starlark.Bool  { return true }
+func (p *page) Hash() (uint32, error) { return 0, errors.New("a page cannot be a key") }
+
+// method is one function of page or form.
+type method func(*starlark.Thread, *starlark.Builtin, starlark.Tuple, []starlark.Tuple) (starlark.Value, error)
+
+func (p *page) methods() map[string]method {
+	return map[string]method{
+		"goto": p.visitScript, "click": p.click, "text": p.text, "table": p.table,
+		"count": p.count, "wait": p.wait, "form": p.form, "fill": p.fill,
+	}
+}
+
+// AttrNames lists what a script can use.
+func (p *page) AttrNames() []string {
+	names := []string{"url"}
+	for name := range p.methods() {
+		names = append(names, name)
+	}
+	sort.Strings(names)
+	return names
+}
+
+// Attr gives a method or url.
+func (p *page) Attr(name string) (starlark.Value, error) {
+	if name == "url" {
+		if err := p.usable(p.path); err != nil {
+			return nil, err
+		}
+		var at string
+		err := p.tab.ask(p.m.rt.Context(), &at, "url")
+		return starlark.String(p.m.redact(at)), err
+	}
+	run, ok := p.methods()[name]
+	if !ok {
+		return nil, nil
+	}
+	return p.builtin("page."+name, run), nil
+}
+
+// builtin makes a script function that first sees that its page may be used.
+func (p *page) builtin(name string, run method) *starlark.Builtin {
+	return starlark.NewBuiltin(name, func(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
+		if err := p.usable(p.m.rt.Scope(thread).Path()); err != nil {
+			return nil, err
+		}
+		value, err := run(thread, b, args, kwargs)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		return value, nil
+	})
+}
+
+func (p *page) usable(path string) error {
+	if !p.scope.Open() || path != p.path {
+		return fault.New(fault.Usage, "page_outside_step", "a page of the step %q is used outside of it", p.path).
+			WithHint("open a page in the step that needs it")
+	}
+	return nil
+}
+
+// landing is what a navigation led to.
+type landing struct {
+	URL      string `json:"url"`
+	Status   int    `json:"status"`
+	Password bool   `json:"password"`
+	Failed   bool   `json:"failed"`
+}
+
+// asksToSignIn says that the site shows a password field at another address.
+func (l landing) asksToSignIn(to address) bool {
+	u, err := url.Parse(l.URL)
+	want, wantErr := url.Parse(to.url())
+	return l.Password && err == nil && wantErr == nil && u.Path != want.Path
+}
+
+func (l landing) ok(to address) error {
+	switch {
+	case l.Status >= 500:
+		return fault.New(fault.Application, "site_error", "the site answered %d at %s", l.Status, to.pathOnly()).WithHint("see whether the site works; the step is tried again").Retry()
+	case l.Status == 404 || l.Status == 410:
+		return fault.New(fault.Application, "page_missing", "the site has no page %s (%d)", to.pathOnly(), l.Status).WithHint("the address in the script or the site's binding is wrong")
+	}
+	return nil
+}
+
+// pathOnly leaves the query out: it may carry customer data.
+func (a address) pathOnly() string {
+	path, _, _ := strings.Cut(a.path, "?")
+	return path
+}
+
+// visit navigates and waits until the page is there and quiet.
+func (p *page) visit(ctx context.Context, to string) (landing, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, visitLimit, fault.New(fault.Unreachable, "site_slow", "the page was not there after %s", visitLimit).Retry())
+	defer cancel()
+	if err := p.tab.trouble(); err != nil {
+		return landing{}, err
+	}
+	p.tab.leave()
+	result, err := proto.PageNavigate{URL: to}.Call(p.tab.call(ctx))
+	if err != nil {
+		return landing{}, err
+	}
+	p.tab.leave()
+	if result.ErrorText != "" && result.ErrorText != "net::ERR_ABORTED" {
+		return landing{}, fault.New(fault.Unreachable, "site_unreachable", "%s cannot be reached (%s)", p.at.origin, result.ErrorText).
+			WithHint("check the site's address (branchbot site list) and the network").Retry()
+	}
+	if err := p.quiet(ctx); err != nil {
+		return landing{}, err
+	}
+	var state landing
+	err = p.tab.ask(ctx, &state, "ready", stillFor, quietLimit.Milliseconds())
+	return state, err
+}
+
+// quiet waits until no request is pending and the document stands still. Pages
+// that poll for ever are left alone after a while.
+func (p *page) quiet(ctx context.Context) error {
+	if err := p.tab.ask(ctx, nil, "ready", 0, 0); err != nil {
+		return err
+	}
+	bounded, cancel := context.WithTimeout(ctx, quietLimit)
+	defer cancel()
+	if err := p.m.proxy.Quiet(bounded, quietFor); err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if err := p.tab.ask(ctx, nil, "ready", stillFor, 2000); err != nil {
+		return err
+	}
+	return p.closePopups(ctx)
+}
+
+// closePopups presses what on_popup lists, as often as it shows.
+func (p *page) closePopups(ctx context.Context) error {
+	for range p.tab.popups {
+		var at *spot
+		if err := p.tab.ask(ctx, &at, "popup", listed(p.tab.popups)); err != nil || at == nil {
+			return err
+		}
+		if err := at.err(); err != nil {
+			return fmt.Errorf("close pop-up: %w", err)
+		}
+		if err := p.tab.press(ctx, *at); err != nil {
+			return fmt.Errorf("close pop-up: %w", err)
+		}
+	}
+	return nil
+}
+
+// redact takes texts of secrets out of what a script reads.
+func (m *module) redact(text string) string {
+	for secret := range m.shown {
+		if len(secret) >= 4 {
+			text = strings.ReplaceAll(text, secret, "••••")
+		}
+	}
+	return text
+}

@@ -1,0 +1,245 @@
+package browser
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"github.com/go-rod/rod/lib/cdp"
+	"github.com/go-rod/rod/lib/proto"
+	"github.com/ysmood/gson"
+
+	"branchbot/bots/pack"
+	"branchbot/internal/fault"
+)
+
+// world is the name of our isolated world: page scripts can neither see nor
+// change what runs in it, and it sees the same document.
+const world = "branchbot"
+
+// tab is one page of the browser, as the protocol sees it.
+type tab struct {
+	browser *chromium
+	session proto.TargetSessionID
+	target  proto.TargetTargetID
+	popups  []pack.Popup
+
+	mu      sync.Mutex
+	context proto.RuntimeExecutionContextID // of our world, 0 when it must be made anew
+	failed  error                           // crash or unexpected dialog, reported by the next call
+	closed  bool
+}
+
+// open makes a tab in the given context ("" is the browser's own). It has a
+// window of its own: pages in a hidden tab draw no frames.
+func (b *chromium) open(ctx context.Context, in proto.BrowserBrowserContextID, popups []pack.Popup) (*tab, error) {
+	call := caller{b, ctx, ""}
+	target, err := proto.TargetCreateTarget{URL: "about:blank", BrowserContextID: in, NewWindow: true}.Call(call)
+	if err != nil {
+		return nil, err
+	}
+	attached, err := proto.TargetAttachToTarget{TargetID: target.TargetID, Flatten: true}.Call(call)
+	if err != nil {
+		return nil, err
+	}
+	t := &tab{browser: b, session: attached.SessionID, target: target.TargetID, popups: popups}
+	b.add(t)
+	if err := t.prepare(ctx); err != nil {
+		t.close(ctx)
+		return nil, err
+	}
+	return t, nil
+}
+
+func (t *tab) prepare(ctx context.Context) error {
+	return errors.Join(
+		proto.PageEnable{}.Call(t.call(ctx)),
+		proto.InspectorEnable{}.Call(t.call(ctx)),
+		proto.EmulationSetFocusEmulationEnabled{Enabled: true}.Call(t.call(ctx)),
+	)
+}
+
+// caller is the proto.Client for one session and context.
+type caller struct {
+	*chromium
+	ctx     context.Context
+	session proto.TargetSessionID
+}
+
+func (c caller) GetContext() context.Context         { return c.ctx }
+func (c caller) GetSessionID() proto.TargetSessionID { return c.session }
+
+func (t *tab) call(ctx context.Context) caller { return caller{t.browser, ctx, t.session} }
+
+// post sends without waiting. Posts of one tab keep their order.
+func (t *tab) post(request proto.Request) <-chan error {
+	return t.browser.process.pipe.post(string(t.session), request.ProtoReq(), request)
+}
+
+// handle takes an event. It runs on the connection's goroutine: it may post,
+// never call.
+func (t *tab) handle(event *cdp.Event) {
+	switch event.Method {
+	case proto.InspectorTargetCrashed{}.ProtoEvent():
+		t.fail(fault.New(fault.Application, "tab_crashed", "the page crashed").WithHint("the step is tried again").Retry())
+	case proto.PageJavascriptDialogOpening{}.ProtoEvent():
+		var dialog proto.PageJavascriptDialogOpening
+		if json.Unmarshal(event.Params, &dialog) == nil {
+			t.dialog(dialog)
+		}
+	}
+}
+
+// dialog answers alert, confirm and prompt: dismissed and reported, unless
+// on_popup lists its text. Leaving a page is what we asked for.
+func (t *tab) dialog(d proto.PageJavascriptDialogOpening) {
+	listed := d.Type == proto.PageDialogTypeBeforeunload
+	for _, popup := range t.popups {
+		listed = listed || popup.Text != "" && strings.Contains(d.Message, popup.Text)
+	}
+	t.post(proto.PageHandleJavaScriptDialog{Accept: listed})
+	if !listed {
+		t.fail(fault.New(fault.Application, "dialog_unexpected", "the page asked (%s): %s", d.Type, shorten(d.Message, 200)).
+			WithHint("list its text under on_popup in pack.yaml if it may be accepted"))
+	}
+}
+
+func (t *tab) fail(err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.failed == nil {
+		t.failed = err
+	}
+}
+
+// trouble returns what happened to the page since the last call. A crash stays.
+func (t *tab) trouble() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	err := t.failed
+	if !fault.HasCode(err, "tab_crashed") {
+		t.failed = nil
+	}
+	return err
+}
+
+// errMoved says that the document went away under a call: it may be asked again
+// of the next document where that does no harm.
+var errMoved = fault.New(fault.Application, "page_changed", "the page changed while it was being worked on").Retry()
+
+// once calls function name of our script in the page and decodes its value.
+func (t *tab) once(ctx context.Context, out any, name string, args ...any) error {
+	if err := t.trouble(); err != nil {
+		return err
+	}
+	context, err := t.enter(ctx)
+	if err != nil {
+		return moved(err)
+	}
+	arguments := []*proto.RuntimeCallArgument{{Value: gson.New(name)}, {Value: gson.New(args)}}
+	result, err := proto.RuntimeCallFunctionOn{
+		FunctionDeclaration: "(name, args) => bb[name](...args)",
+		ExecutionContextID:  context, Arguments: arguments, AwaitPromise: true, ReturnByValue: true,
+	}.Call(t.call(ctx))
+	if err != nil {
+		t.leave()
+		if trouble := t.trouble(); trouble != nil {
+			return trouble
+		}
+		return moved(err)
+	}
+	if result.ExceptionDetails != nil {
+		return fault.New(fault.Application, fault.CodeInternal, "page script %s: %s", name, thrown(result.ExceptionDetails))
+	}
+	if out == nil {
+		return nil
+	}
+	return json.Unmarshal([]byte(result.Result.Value.JSON("", "")), out)
+}
+
+// ask is once for questions: they are asked again when the document changes.
+func (t *tab) ask(ctx context.Context, out any, name string, args ...any) error {
+	for {
+		err := t.once(ctx, out, name, args...)
+		if !errors.Is(err, errMoved) || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+// enter returns our world in the present document, made if need be.
+func (t *tab) enter(ctx context.Context) (proto.RuntimeExecutionContextID, error) {
+	t.mu.Lock()
+	known := t.context
+	t.mu.Unlock()
+	if known != 0 {
+		return known, nil
+	}
+	made, err := proto.PageCreateIsolatedWorld{FrameID: proto.PageFrameID(t.target), WorldName: world}.Call(t.call(ctx))
+	if err != nil {
+		return 0, err
+	}
+	_, err = proto.RuntimeEvaluate{Expression: script(), ContextID: made.ExecutionContextID}.Call(t.call(ctx))
+	if err != nil {
+		return 0, err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.context = made.ExecutionContextID
+	return t.context, nil
+}
+
+// leave forgets our world: its document may be gone.
+func (t *tab) leave() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.context = 0
+}
+
+// moved tells "the document went away" from other failures.
+func moved(err error) error {
+	var refused *cdp.Error
+	if !errors.As(err, &refused) {
+		return err
+	}
+	for _, sign := range []string{"context", "navigated", "No frame", "Frame", "uniqueContextId"} {
+		if strings.Contains(refused.Message, sign) {
+			return errMoved
+		}
+	}
+	return err
+}
+
+func thrown(details *proto.RuntimeExceptionDetails) string {
+	if details.Exception != nil && details.Exception.Description != "" {
+		return details.Exception.Description
+	}
+	return details.Text
+}
+
+// close closes the page. What it still sends is the proxy's to refuse.
+func (t *tab) close(ctx context.Context) {
+	t.mu.Lock()
+	closed := t.closed
+	t.closed = true
+	t.mu.Unlock()
+	if closed || t.browser.dead() {
+		return
+	}
+	defer t.browser.remove(t)
+	if _, err := (proto.TargetCloseTarget{TargetID: t.target}).Call(caller{t.browser, ctx, ""}); err != nil {
+		t.browser.logger.Debug("close page", "error", err) // best effort: the browser is killed at the end of the run
+	}
+}
+
+// shorten cuts a text at a number of characters.
+func shorten(text string, limit int) string {
+	runes := []rune(text)
+	if len(runes) <= limit {
+		return text
+	}
+	return fmt.Sprintf("%s…", string(runes[:limit]))
+}
