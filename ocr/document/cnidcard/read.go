@@ -1,0 +1,72 @@
+package cnidcard
+
+import (
+	"context"
+	"math"
+	"strings"
+
+	"branchbot/internal/fault"
+	"branchbot/ocr"
+	"branchbot/ocr/document/kind"
+)
+
+// line is one reading of one place: its text without spaces, the least confidence
+// of its words, and the box on the stored page.
+type line struct {
+	text       string
+	confidence float64
+	box        [4]int
+}
+
+// Heights to which characters are brought before a line is read again. Two sizes
+// make the same model err differently.
+const (
+	plainHeight = 40
+	largeHeight = 56
+)
+
+// again reads the text that starts at left in the band of a row once more, cut
+// out and brought to a character height.
+func (c *card) again(ctx context.Context, source *kind.Source, r row, left, gap int, language string, height float64) (line, error) {
+	margin := c.height * 2 / 5
+	mid := middleOf(r)
+	box := inked(c.page.Gray, left-margin, mid-c.height/2-margin, mid+c.height/2+margin, gap)
+	if box[2] < c.height/3 {
+		return line{}, nil
+	}
+	box[2] += margin
+	factor := min(height/float64(c.height), 6)
+	cut := c.page.Cropped(box).Scaled(factor)
+	words, err := source.Read(ctx, cut, ocr.Options{Languages: []string{language}, Layout: ocr.Line})
+	if fault.HasCode(err, "ocr_empty") {
+		return line{}, nil // nothing legible here is an answer of its own
+	}
+	if err != nil {
+		return line{}, err
+	}
+	return joined(words, c.page.Stored(box)), nil
+}
+
+func joined(words []ocr.Word, box [4]int) line {
+	out := line{confidence: 1, box: box}
+	var text strings.Builder
+	for _, word := range words {
+		text.WriteString(word.Text)
+		out.confidence = math.Min(out.confidence, word.Confidence)
+	}
+	out.text = clean(text.String())
+	if out.text == "" {
+		out.confidence = 0
+	}
+	return out
+}
+
+// clean drops the marks that specks and the card's pattern turn into.
+func clean(text string) string {
+	return strings.Map(func(r rune) rune {
+		if strings.ContainsRune(" \t\"“”'‘’`.,，。、:：;；|_-—~^*=«»<>[]【】{}!！°", r) {
+			return -1
+		}
+		return r
+	}, text)
+}
