@@ -32,6 +32,8 @@ func DefaultHeadOffice() HeadOffice {
 		Database: "sqlite",
 		Log:      Log{Level: "info", Format: "text"},
 		Ingest:   Ingest{MaxBatch: 200},
+
+		AutoApprove: true,
 	}
 }
 

@@ -27,20 +27,25 @@ const keySize = 32
 // Wrapper seals and opens private keys.
 type Wrapper struct{ aead cipher.AEAD }
 
-// Create writes a new random key file, which must not exist yet.
+// Create writes a new random key file. It fails with fs.ErrExist when there is
+// one: whoever comes second must use the first one's key.
 func Create(path string) (*Wrapper, error) {
 	key := make([]byte, keySize)
 	if _, err := rand.Read(key); err != nil {
 		return nil, fmt.Errorf("make wrapping key: %w", err)
 	}
-	text := base64.StdEncoding.EncodeToString(key) + "\n"
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	// Written whole before it gets its name, so that nobody reads half a key.
+	file, err := os.CreateTemp(filepath.Dir(path), ".key-*")
 	if err != nil {
 		return nil, fmt.Errorf("create key file: %w", err)
 	}
-	_, writeErr := file.WriteString(text)
-	if err := errors.Join(writeErr, file.Sync(), file.Close(), syncFolder(filepath.Dir(path))); err != nil {
+	defer func() { _ = os.Remove(file.Name()) }() // the link stays
+	_, writeErr := file.WriteString(base64.StdEncoding.EncodeToString(key) + "\n")
+	if err := errors.Join(writeErr, file.Sync(), file.Close()); err != nil {
 		return nil, fmt.Errorf("write key file: %w", err)
+	}
+	if err := errors.Join(os.Link(file.Name(), path), syncFolder(filepath.Dir(path))); err != nil {
+		return nil, fmt.Errorf("name key file: %w", err)
 	}
 	return wrapper(key)
 }

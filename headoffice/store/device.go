@@ -39,3 +39,6 @@ type Device struct {
 	Epoch       string // the epoch that is growing
 	NextSeq     uint64
 }
+
+// Taken is how many records of the present epoch head office has.
+func (d Device) Taken() uint64 { return max(d.NextSeq, 1) - 1 }

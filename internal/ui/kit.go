@@ -75,6 +75,7 @@ type Page struct {
 	Banner  string   // a text over the content, for what must not be missed
 	CSRF    string   // for forms
 	Scripts []string // further modules of the site
+	Styles  []string // further style sheets of the site
 	Refresh int      // seconds; only used when the libraries for live updates are missing
 	Data    any
 

@@ -1,0 +1,41 @@
+package console
+
+import (
+	"context"
+	"net/http"
+
+	"branchbot/headoffice/access"
+	"branchbot/headoffice/store"
+)
+
+// Devices lists the devices.
+func (c *Console) Devices(w http.ResponseWriter, r *http.Request) {
+	devices, err := c.devices(r.Context())
+	if err != nil {
+		c.failed(w, r, err)
+		return
+	}
+	c.page(w, r, http.StatusOK, "devices", "console.devices", devices)
+}
+
+// DevicesLive streams the list.
+func (c *Console) DevicesLive(w http.ResponseWriter, r *http.Request) {
+	c.live(w, r, "device_list", c.devices)
+}
+
+func (c *Console) devices(ctx context.Context) (any, error) { return c.store.Devices(ctx) }
+
+// Approve lets a waiting device in.
+func (c *Console) Approve(w http.ResponseWriter, r *http.Request) { c.decide(w, r, c.store.Approve) }
+
+// Revoke ends a device's access at once.
+func (c *Console) Revoke(w http.ResponseWriter, r *http.Request) { c.decide(w, r, c.store.Revoke) }
+
+func (c *Console) decide(w http.ResponseWriter, r *http.Request, act func(ctx context.Context, id string, by store.Actor) error) {
+	if err := act(r.Context(), r.PathValue("device"), access.From(r.Context()).Actor()); err != nil {
+		c.failed(w, r, err)
+		return
+	}
+	c.news.Tell()
+	http.Redirect(w, r, "/devices", http.StatusSeeOther)
+}
