@@ -5,6 +5,8 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,6 +19,7 @@ import (
 // memory is a Fired that outlives a loop, as the agent's store does. It keeps a
 // diary of starts and misses, in the zone of the rule.
 type memory struct {
+	mu        sync.Mutex
 	zone      *time.Location
 	since     map[string]time.Time
 	keys      map[string]bool // by schedule and local time: started
@@ -26,11 +29,32 @@ type memory struct {
 	refuse    error // of the next starts
 }
 
+// lock is for "defer m.lock()()".
+func (m *memory) lock() (unlock func()) {
+	m.mu.Lock()
+	return m.mu.Unlock
+}
+
+// failWith makes the memory fail, or work again with nil.
+func (m *memory) failWith(err error) {
+	defer m.lock()()
+	m.fail = err
+}
+
+// take returns the diary and begins a new one.
+func (m *memory) take() []string {
+	defer m.lock()()
+	lines := m.diary
+	m.diary = nil
+	return lines
+}
+
 func (m *memory) note(what, schedule string, due time.Time) {
 	m.diary = append(m.diary, what+" "+schedule+" "+due.In(m.zone).Format("01-02 15:04"))
 }
 
 func (m *memory) Since(_ context.Context, schedule, rule string, now time.Time) (time.Time, error) {
+	defer m.lock()()
 	if _, known := m.since[schedule+rule]; !known {
 		m.since[schedule+rule] = now
 	}
@@ -38,6 +62,7 @@ func (m *memory) Since(_ context.Context, schedule, rule string, now time.Time) 
 }
 
 func (m *memory) Fire(_ context.Context, key Key) (bool, error) {
+	defer m.lock()()
 	if _, taken := m.keys[key.Schedule+key.Local]; taken || m.fail != nil {
 		return false, m.fail
 	}
@@ -48,6 +73,7 @@ func (m *memory) Fire(_ context.Context, key Key) (bool, error) {
 }
 
 func (m *memory) Started(_ context.Context, key Key) error {
+	defer m.lock()()
 	if m.fail == nil {
 		m.keys[key.Schedule+key.Local] = true
 		m.settle(key)
@@ -59,9 +85,13 @@ func (m *memory) settle(key Key) {
 	m.unstarted = slices.DeleteFunc(m.unstarted, func(k Key) bool { return k == key })
 }
 
-func (m *memory) Unstarted(context.Context) ([]Key, error) { return slices.Clone(m.unstarted), m.fail }
+func (m *memory) Unstarted(context.Context) ([]Key, error) {
+	defer m.lock()()
+	return slices.Clone(m.unstarted), m.fail
+}
 
 func (m *memory) Missed(_ context.Context, key Key, reason string) error {
+	defer m.lock()()
 	if m.fail != nil {
 		return m.fail
 	}
@@ -74,6 +104,7 @@ func (m *memory) Missed(_ context.Context, key Key, reason string) error {
 }
 
 func (m *memory) Start(_ context.Context, schedule string, due time.Time) error {
+	defer m.lock()()
 	if m.refuse == nil {
 		m.note("start", schedule, due)
 	}
@@ -86,7 +117,7 @@ type world struct {
 	t      *testing.T
 	memory *memory
 	rule   Rule
-	shift  time.Duration
+	shift  atomic.Int64 // nanoseconds
 	stop   func()
 }
 
@@ -97,7 +128,7 @@ func newWorld(t *testing.T, expr, zone, now string) *world {
 	return w
 }
 
-func (w *world) now() time.Time { return time.Now().Add(w.shift) }
+func (w *world) now() time.Time { return time.Now().Add(time.Duration(w.shift.Load())) }
 
 // set puts the wall clock, and nothing else, to a time.
 func (w *world) set(now string) {
@@ -105,7 +136,7 @@ func (w *world) set(now string) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.shift = time.Until(at)
+	w.shift.Store(int64(time.Until(at)))
 }
 
 // on starts a loop; off ends it, and nothing is left running.
@@ -133,11 +164,11 @@ func (w *world) pass(d time.Duration) {
 
 func (w *world) want(lines ...string) {
 	w.t.Helper()
-	if diff := cmp.Diff(lines, w.memory.diary); diff != "" {
+	if diff := cmp.Diff(lines, w.memory.take()); diff != "" {
 		w.t.Errorf("-want +got:\n%s", diff)
 	}
-	if len(w.memory.unstarted) > 0 {
-		w.t.Errorf("neither started nor missed: %v", w.memory.unstarted)
+	if open, _ := w.memory.Unstarted(w.t.Context()); len(open) > 0 {
+		w.t.Errorf("neither started nor missed: %v", open)
 	}
 }
 
@@ -242,8 +273,7 @@ func TestLoop(t *testing.T) {
 			w.set("2031-01-01 02:31")
 			w.pass(longestSleep)
 			w.set("2026-11-23 20:02")
-			lines := len(w.memory.diary)
-			w.memory.diary = nil
+			lines := len(w.memory.take())
 			w.pass(12 * time.Hour)
 			w.off()
 			w.want("start night 11-24 02:30")
@@ -258,8 +288,8 @@ func TestLoop(t *testing.T) {
 			w.set("2026-11-23 20:00")
 			w.on()
 			w.off()
-			if n := len(w.memory.diary); n != mostMissed+1 || w.memory.diary[0] != "off_many night 11-23 18:20" {
-				t.Errorf("%d lines, the first %q", n, w.memory.diary[0])
+			if lines := w.memory.take(); len(lines) != mostMissed+1 || lines[0] != "off_many night 11-23 18:20" {
+				t.Errorf("%d lines, the first %q", len(lines), lines[0])
 			}
 		},
 		"off for months with a monthly rule: none in silence": func(t *testing.T) {
@@ -299,10 +329,10 @@ func TestLoop(t *testing.T) {
 		"memory that fails is asked again": func(t *testing.T) {
 			w := newWorld(t, "30 2 * * *", "Asia/Shanghai", "2026-11-23 02:29")
 			w.on()
-			w.memory.fail = errors.New("disk full")
+			w.memory.failWith(errors.New("disk full"))
 			w.pass(2 * time.Minute)
 			w.want()
-			w.memory.fail = nil
+			w.memory.failWith(nil)
 			w.pass(time.Minute)
 			w.off()
 			w.want("start night 11-23 02:30")
