@@ -17,7 +17,7 @@ const (
 	function   = `[A-Za-z_][A-Za-z0-9_]*`
 	word       = `[a-z][a-z0-9_-]*`
 	jsonPath   = `\$(\.[\p{L}\p{N}_-]+|\[\d{1,4}\])+`
-	dateLayout = `(YYYY|MM|DD|hh|mm|ss|[-/. :T年月日])+`
+	dateLayout = `(YYYY|YY|MM|M|DD|D|HH|mm|ss|[-/. :T年月日])+`
 )
 
 // fits reports whether form matches the whole text.

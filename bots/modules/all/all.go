@@ -3,12 +3,14 @@ package all
 
 import (
 	"branchbot/bots/modules"
+	"branchbot/bots/modules/browser"
 	"branchbot/bots/modules/core"
 	"branchbot/bots/modules/ocr"
 	"branchbot/bots/modules/review"
+	"branchbot/bots/modules/verify"
 )
 
 // Modules returns the factories of all builtins.
 func Modules() []modules.Factory {
-	return []modules.Factory{core.Factory(), ocr.Factory(), review.Factory()}
+	return []modules.Factory{browser.Factory(), core.Factory(), ocr.Factory(), review.Factory(), verify.Factory()}
 }

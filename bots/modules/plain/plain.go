@@ -101,7 +101,7 @@ func (e *encoder) float(f float64) error {
 func (e *encoder) text(s string) {
 	enc := json.NewEncoder(&e.out)
 	enc.SetEscapeHTML(false)
-	_ = enc.Encode(s)              // text always encodes
+	_ = enc.Encode(s)               // text always encodes
 	e.out.Truncate(e.out.Len() - 1) // Encode ends with a line feed
 }
 
