@@ -20,11 +20,13 @@ func (m *Manager) Answer(ctx context.Context, a control.Answer) (wire.Run, error
 		return wire.Run{}, fault.New(fault.Usage, "answer_invalid", "who decides is not named").WithHint("--as NAME")
 	}
 	switch {
-	case a.Cancel:
-		if err := m.Cancel(ctx, a.Run, a.By); err != nil {
+	case a.NotSubmitted && a.Cancel: // it is absent, and nothing more shall be done
+		if _, err := m.decide(ctx, a, wire.ReconciledData{State: wire.SubmitNotProcessed, By: "person"}); err != nil {
 			return wire.Run{}, err
 		}
-		return m.Get(a.Run)
+		return m.cancelled(ctx, a)
+	case a.Cancel:
+		return m.cancelled(ctx, a)
 	case a.Submitted != "" && !a.NotSubmitted:
 		return m.decide(ctx, a, wire.ReconciledData{
 			State: wire.SubmitAcknowledged, By: "person", Receipt: map[string]string{"reference": a.Submitted},
@@ -34,6 +36,13 @@ func (m *Manager) Answer(ctx context.Context, a control.Answer) (wire.Run, error
 	default:
 		return wire.Run{}, fault.New(fault.Usage, "answer_invalid", "say one of --submitted REFERENCE, --not-submitted, --cancel")
 	}
+}
+
+func (m *Manager) cancelled(ctx context.Context, a control.Answer) (wire.Run, error) {
+	if err := m.Cancel(ctx, a.Run, a.By); err != nil {
+		return wire.Run{}, err
+	}
+	return m.Get(a.Run)
 }
 
 func (m *Manager) decide(ctx context.Context, a control.Answer, told wire.ReconciledData) (wire.Run, error) {

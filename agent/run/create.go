@@ -17,10 +17,20 @@ import (
 	"branchbot/internal/wire"
 )
 
-// File is an input file with its content.
+// File is an input file: with its content, or kept before under Digest.
 type File struct {
-	Name  string
-	Bytes []byte
+	Name      string
+	Bytes     []byte
+	Digest    string
+	MediaType string
+}
+
+// described returns the file with digest and media type of its content.
+func (f File) described() File {
+	if f.Digest == "" {
+		f.Digest, f.MediaType = wire.Digest(f.Bytes), http.DetectContentType(f.Bytes)
+	}
+	return f
 }
 
 // Request asks for a run.
@@ -152,14 +162,18 @@ func (m *Manager) inputs(ctx context.Context, run string, manifest *pack.Manifes
 		values[name] = value
 	}
 	for name, file := range q.Files {
-		values[name] = modules.File{Name: file.Name, Digest: wire.Digest(file.Bytes), MediaType: http.DetectContentType(file.Bytes)}
+		file = file.described()
+		values[name] = modules.File{Name: file.Name, Digest: file.Digest, MediaType: file.MediaType}
 	}
 	parsed, err := manifest.Inputs.Parse(values)
 	if err != nil {
 		return nil, err
 	}
 	for name, file := range q.Files {
-		meta := evidence.Meta{Run: run, Kind: "input", MediaType: http.DetectContentType(file.Bytes)}
+		if file.Bytes == nil {
+			continue // kept before
+		}
+		meta := evidence.Meta{Run: run, Kind: "input", MediaType: file.described().MediaType}
 		if _, err := m.o.Evidence.Put(ctx, file.Bytes, meta); err != nil {
 			return nil, fmt.Errorf("keep input %s: %w", name, err)
 		}

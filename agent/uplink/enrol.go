@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"branchbot/agent/vault"
 	"branchbot/internal/fault"
@@ -96,4 +97,17 @@ func signingRequest(key *ecdsa.PrivateKey) (csr, keyPEM string, err error) {
 		return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
 	}
 	return encode("CERTIFICATE REQUEST", request), encode("PRIVATE KEY", private), nil
+}
+
+// Expiry is when the device's certificate ends.
+func Expiry(identity vault.Identity) (time.Time, error) {
+	block, _ := pem.Decode([]byte(identity.Certificate))
+	if block == nil {
+		return time.Time{}, fault.New(fault.Application, "identity_damaged", "the device's certificate is not PEM")
+	}
+	certificate, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return time.Time{}, fault.New(fault.Application, "identity_damaged", "read the device's certificate: %w", err)
+	}
+	return certificate.NotAfter, nil
 }

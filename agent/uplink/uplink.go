@@ -141,6 +141,12 @@ func (u *Uplink) records(ctx context.Context, client *http.Client, identity vaul
 			waiting, _, err = outbox.Next(tx, u.batch, batchBytes)
 			return err
 		})
+		if fault.HasCode(err, "outbox_damaged") {
+			err = u.mend(ctx, identity.Device, err)
+			if err == nil {
+				continue
+			}
+		}
 		if err != nil {
 			return fmt.Errorf("read outbox: %w", err)
 		}
@@ -149,6 +155,16 @@ func (u *Uplink) records(ctx context.Context, client *http.Client, identity vaul
 			return err
 		}
 	}
+}
+
+// mend replaces records that the disk has spoiled by alerts that name them: the
+// line goes on, and the loss is told.
+func (u *Uplink) mend(ctx context.Context, device string, damage error) error {
+	u.o.Logger.Error("outbox damaged", "error", damage)
+	return u.o.Store.Update(ctx, func(tx *store.Tx) error {
+		_, err := outbox.Mend(tx, device, wire.By{Kind: wire.BySystem})
+		return err
+	})
 }
 
 func (u *Uplink) send(ctx context.Context, client *http.Client, identity vault.Identity, waiting []json.RawMessage) (more bool, err error) {

@@ -29,6 +29,7 @@ type Env struct {
 	In         io.Reader
 	Out, Err   io.Writer
 	Getenv     func(string) string
+	Environ    []string
 	Executable string // path of the running binary
 	Terminal   bool   // Err is a terminal: progress may be drawn
 	Exit       func(int)

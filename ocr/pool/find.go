@@ -47,3 +47,9 @@ func missing(format string, args ...any) error {
 	return fault.New(fault.Application, "ocr_missing", format, args...).
 		WithHint("Run install/deps.sh, then make build. Or set the path of the reading program in the configuration.")
 }
+
+// Find returns the path of the program that would read; code ocr_missing.
+func Find(configured string) (string, error) {
+	found, err := find(configured)
+	return found.path, err
+}

@@ -1,0 +1,131 @@
+// Package agent is the device daemon. It owns the data folder and its parts
+// (store, evidence, packs, OCR workers, runs, uplink), opens them in order and
+// closes them in reverse. It never evaluates a script or a picture itself: a
+// runner or a worker, each a child process, does what is dangerous.
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"branchbot/agent/evidence"
+	"branchbot/agent/packs"
+	"branchbot/agent/run"
+	"branchbot/agent/store"
+	"branchbot/agent/uplink"
+	"branchbot/bots/library"
+	"branchbot/configs"
+	"branchbot/internal/fault"
+	"branchbot/ocr/pool"
+)
+
+// Options are what a data folder is opened with.
+type Options struct {
+	Config     configs.Device
+	Executable string   // of this program, which is also runner and browser helper
+	Env        []string // environment of runners
+	Version    string
+	Hostname   string
+	Now        func() time.Time
+	Logger     *slog.Logger
+}
+
+// Agent is an open data folder. Commands use one for a single act; Serve makes
+// it the daemon.
+type Agent struct {
+	o        Options
+	store    *store.Store
+	evidence *evidence.Keeper
+	packs    *packs.Packs
+	workers  *pool.Pool
+	runs     *run.Manager
+	uplink   *uplink.Uplink
+	serving  atomic.Bool
+}
+
+// Open opens the data folder; code data_in_use when another process owns it.
+// Nothing runs yet and nothing is sent.
+func Open(ctx context.Context, o Options) (_ *Agent, err error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	a := &Agent{o: o}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.Close())
+		}
+	}()
+	a.store, err = store.Open(ctx, store.Options{Dir: o.Config.Data, Logger: a.logger("store"), Now: o.Now})
+	if err != nil {
+		return a, err
+	}
+	a.evidence, err = evidence.Open(evidence.Options{Dir: o.Config.Data, Store: a.store, Logger: a.logger("evidence")})
+	if err != nil {
+		return a, fmt.Errorf("open evidence: %w", err)
+	}
+	shipped, err := library.Packs()
+	if err != nil {
+		return a, fmt.Errorf("read shipped packs: %w", err)
+	}
+	roots, err := readRoots(o.Config.Trust.Certificates)
+	if err != nil {
+		return a, err
+	}
+	a.packs = packs.New(o.Config.Data, shipped)
+	a.workers = pool.Open(pool.Options{
+		Program: o.Config.OCR.Program, Logger: a.logger("ocr"), MaxWorkers: o.Config.OCR.Workers, MemoryLimit: int64(o.Config.OCR.Memory),
+	})
+	a.uplink = uplink.New(uplink.Options{
+		Store: a.store, Evidence: a.evidence, Proxy: o.Config.Proxy, Logger: a.logger("uplink"),
+		Interval: o.Config.HeadOffice.Interval, Backoff: o.Config.HeadOffice.Backoff,
+	})
+	a.runs = run.New(run.Options{
+		Config: o.Config, Store: a.store, Evidence: a.evidence, Packs: a.packs, Engine: a.workers, Roots: roots,
+		Runner: []string{o.Executable, RunnerCommand}, Helper: []string{o.Executable, BrowserCommand}, Env: o.Env,
+		Now: o.Now, Logger: a.logger("run"), Reported: a.uplink.Wake,
+	})
+	return a, nil
+}
+
+// Hidden subcommands of the device program.
+const (
+	RunnerCommand  = "__runner"
+	BrowserCommand = "__browser"
+)
+
+func (a *Agent) logger(component string) *slog.Logger { return a.o.Logger.With("component", component) }
+
+// readRoots joins the bank's own CA files.
+func readRoots(files []string) ([]byte, error) {
+	var roots []byte
+	for _, file := range files {
+		pem, err := os.ReadFile(file)
+		if err != nil {
+			return nil, fault.New(fault.Usage, "config_invalid", "read trust.certificates: %w", err).
+				WithHint("name PEM files that the agent's user may read")
+		}
+		roots = append(append(roots, pem...), '\n')
+	}
+	return roots, nil
+}
+
+// Close ends runs at their last journal record and closes every part in
+// reverse order. It may be called twice.
+func (a *Agent) Close() error {
+	var problems []error
+	if a.runs != nil {
+		problems = append(problems, a.runs.Close())
+	}
+	if a.workers != nil {
+		problems = append(problems, a.workers.Close())
+	}
+	if a.store != nil {
+		problems = append(problems, a.store.Close())
+	}
+	return errors.Join(problems...)
+}
