@@ -36,6 +36,10 @@ func (f form) submit(thread *starlark.Thread, b *starlark.Builtin, args starlark
 	if err != nil {
 		return nil, err
 	}
+	lookName, err := p.m.topLevel(probe)
+	if err != nil {
+		return nil, err
+	}
 	if err := p.settle(); err != nil {
 		return nil, err
 	}
@@ -43,13 +47,13 @@ func (f form) submit(thread *starlark.Thread, b *starlark.Builtin, args starlark
 		return nil, err
 	}
 	call := guard.Call{Submit: rule, Key: parts, Values: maps.Clone(p.values), Probe: look, Settle: rule.Settle}
-	return p.send(call, &driver{page: p, form: f.title, button: button})
+	return p.send(call, &driver{page: p, form: f.title, button: button}, naming{p.scope, lookName})
 }
 
 // send hands the submit to the guard and its outcome to the step.
-func (p *page) send(call guard.Call, d *driver) (starlark.Value, error) {
+func (p *page) send(call guard.Call, d *driver, recorder guard.Recorder) (starlark.Value, error) {
 	ctx := p.m.rt.Context()
-	result, err := p.m.proxy.Submit(ctx, call, d, p.scope)
+	result, err := p.m.proxy.Submit(ctx, call, d, recorder)
 	d.finish()
 	if err == nil {
 		err = outcome(result)
@@ -130,6 +134,19 @@ func (m *module) probe(thread *starlark.Thread, value starlark.Value, key []stri
 		}
 		return seen(found)
 	}, nil
+}
+
+// topLevel is the name of a probe. After a crash another runner must find it.
+func (m *module) topLevel(probe starlark.Value) (string, error) {
+	look, ok := probe.(starlark.Callable)
+	if !ok {
+		return "", nil
+	}
+	if global, ok := m.rt.Global(look.Name()); !ok || global != look {
+		return "", fault.New(fault.Usage, "probe", "the probe %s is no top-level function of the script", look.Name()).
+			WithHint("define it with def at the top of main.star")
+	}
+	return look.Name(), nil
 }
 
 // seen reads a probe's answer.

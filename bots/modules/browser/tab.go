@@ -139,6 +139,9 @@ func (t *tab) once(ctx context.Context, out any, name string, args ...any) error
 	if err != nil {
 		return moved(err)
 	}
+	if args == nil {
+		args = []any{}
+	}
 	arguments := []*proto.RuntimeCallArgument{{Value: gson.New(name)}, {Value: gson.New(args)}}
 	result, err := proto.RuntimeCallFunctionOn{
 		FunctionDeclaration: "(name, args) => bb[name](...args)",
