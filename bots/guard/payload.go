@@ -8,6 +8,7 @@ import (
 	"io"
 	"mime"
 	"mime/multipart"
+	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
@@ -43,20 +44,23 @@ type payload struct {
 	leaves []leaf
 	count  map[string]int // by path: more than one only in forms and queries
 	bare   bool           // no body: $.name means query:name
+	form   bool           // $.name is the input called name
+	header http.Header
 }
 
-func parsePayload(contentType string, body []byte, query string) (*payload, error) {
-	p := &payload{count: map[string]int{}, bare: len(body) == 0}
+func parsePayload(header http.Header, body []byte, query string) (*payload, error) {
+	p := &payload{count: map[string]int{}, bare: len(body) == 0, header: header}
 	if err := p.addForm("query:", query); err != nil {
 		return nil, fmt.Errorf("read query: %w", err)
 	}
 	if p.bare {
 		return p, nil
 	}
-	kind, parameters, err := mime.ParseMediaType(contentType)
+	kind, parameters, err := mime.ParseMediaType(header.Get("Content-Type"))
 	if err != nil {
 		kind = ""
 	}
+	p.form = kind == "application/x-www-form-urlencoded" || kind == "multipart/form-data"
 	switch {
 	case kind == "application/x-www-form-urlencoded":
 		err = p.addForm("$.", string(body))
@@ -90,8 +94,12 @@ func (p *payload) add(path, value string, null bool) error {
 
 func (p *payload) repeated(path string) bool { return p.count[path] > 1 }
 
-// place translates a path of the manifest into that of a leaf.
+// place translates a path of the manifest into that of a leaf: form:name is
+// $.name of a form.
 func (p *payload) place(path string) string {
+	if name, ok := strings.CutPrefix(path, "form:"); ok && p.form {
+		return "$." + name
+	}
 	if name, ok := strings.CutPrefix(path, "$."); ok && p.bare {
 		return "query:" + name
 	}
@@ -100,6 +108,10 @@ func (p *payload) place(path string) string {
 
 func (p *payload) find(path string) (leaf, bool) {
 	path = p.place(path)
+	if name, ok := strings.CutPrefix(path, "header:"); ok {
+		values := p.header.Values(name)
+		return leaf{path: path, value: strings.Join(values, ", ")}, len(values) > 0
+	}
 	for _, l := range p.leaves {
 		if l.path == path {
 			return l, true

@@ -54,7 +54,7 @@ func (q *request) payload() (*payload, error) {
 	if q.content == nil && q.badness == nil {
 		q.badness = q.load()
 		if q.badness == nil {
-			q.content, q.badness = parsePayload(q.Header.Get("Content-Type"), q.body, q.URL.RawQuery)
+			q.content, q.badness = parsePayload(q.Header, q.body, q.URL.RawQuery)
 		}
 	}
 	return q.content, q.badness
