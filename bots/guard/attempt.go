@@ -56,6 +56,7 @@ func (e *exchange) serve(ctx context.Context, w http.ResponseWriter) {
 	case <-e.done:
 		e.reply.writeTo(w)
 	case <-ctx.Done():
+		page(http.StatusServiceUnavailable, codeOver).writeTo(w)
 	}
 }
 

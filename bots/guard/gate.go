@@ -26,6 +26,7 @@ const (
 	codeCert       = "site_certificate"
 	codeDown       = "site_unreachable"
 	codeNoReply    = "no_reply"
+	codeOver       = "run_over"
 	codeJournal    = "not_recorded"
 )
 

@@ -143,6 +143,7 @@ func (p *Proxy) Close() error {
 func (p *Proxy) handle(w http.ResponseWriter, r *http.Request) {
 	visit, ok := p.traffic.pending.enter()
 	if !ok {
+		page(http.StatusServiceUnavailable, codeOver).writeTo(w)
 		return
 	}
 	defer visit.exit()

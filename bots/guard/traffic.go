@@ -107,8 +107,9 @@ func inspect(res *http.Response) error {
 
 // failPage answers for a site that did not.
 func failPage(w http.ResponseWriter, r *http.Request, err error) {
-	if r.Context().Err() != nil {
-		return // nobody listens any more
+	if r.Context().Err() != nil { // the browser has gone, or the run is over
+		page(http.StatusServiceUnavailable, codeOver).writeTo(w)
+		return
 	}
 	to := target{host: r.Host}
 	page(http.StatusBadGateway, fault.Code(siteFault(to, err))).writeTo(w)
