@@ -324,5 +324,5 @@ name: test
 version: 1.0.0
 title: {en: Test}
 owner: tests
-capabilities: {sites: [core]}
+capabilities: {sites: [core], secrets: [core]}
 `

@@ -186,5 +186,9 @@ func (m *module) signIn(thread *starlark.Thread, p *page, name string, enter sta
 	if _, err := m.rt.Call(thread, enter, own, secret{login.Secret}); err != nil {
 		return err
 	}
-	return p.quiet(m.rt.Context()) // the request and what follows it must be through before the page is left
+	ctx := m.rt.Context() // the request and what follows it must be through before the page is left
+	if err := p.tab.ask(ctx, nil, "left", own.pressed, patience.Milliseconds()); err != nil {
+		return err
+	}
+	return p.quiet(ctx)
 }

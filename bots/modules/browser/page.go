@@ -21,7 +21,7 @@ const (
 	visitLimit = 45 * time.Second       // of one navigation
 	quietFor   = 300 * time.Millisecond // no request pending for so long
 	stillFor   = 100                    // ms without a change of the document
-	quietLimit = 5 * time.Second        // some pages poll for ever
+	quietLimit = 10 * time.Second       // some pages poll for ever
 )
 
 // page is the script's page value.
@@ -33,6 +33,8 @@ type page struct {
 	at     address
 	values map[string]string // label → intended value, of all fills since the last submit
 	filled []filled          // what was filled, to be looked at again before the submit
+
+	pressed float64 // the document of the last click
 }
 
 var _ starlark.HasAttrs = (*page)(nil)

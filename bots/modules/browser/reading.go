@@ -29,6 +29,8 @@ type answer struct {
 	Text  string        `json:"text"`
 	Count int           `json:"count"`
 	Rows  [][][2]string `json:"rows"` // cells with their headers, in order
+
+	Document float64 `json:"document"` // tells one document from the next
 }
 
 // question asks the page until it has an answer or the time is over, listed
@@ -85,7 +87,15 @@ func (p *page) click(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tupl
 	if err != nil {
 		return nil, err
 	}
-	if err := p.tab.press(p.m.rt.Context(), at.spot); err != nil {
+	ctx := p.m.rt.Context()
+	if err := p.tab.press(ctx, at.spot); err != nil {
+		return nil, err
+	}
+	p.pressed = at.Document
+	if err := p.tab.ask(ctx, nil, "pause"); err != nil { // what the press starts, starts now
+		return nil, err
+	}
+	if err := p.quiet(ctx); err != nil {
 		return nil, err
 	}
 	return starlark.None, p.tab.trouble()

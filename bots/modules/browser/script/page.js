@@ -24,7 +24,7 @@
     const usable = found.filter(enabled);
     if (usable.length > 1) return { fault: { code: "ambiguous", message: `${usable.length} things to press are called ${text}` } };
     if (!usable.length) return { fault: { code: "not_found", message: `${text} is disabled`, there: there() } };
-    return spot(usable[0]);
+    return { ...await spot(usable[0]), document: performance.timeOrigin };
   };
 
   const spot = async (el) => {
@@ -117,6 +117,12 @@
   };
 
   bb.count = (selector) => { const found = pick(selector); return found.fault ? found : { count: found.length }; };
+
+  bb.pause = () => new Promise((done) => setTimeout(done, 50));
+
+  // left returns once a sign-in has led on: another document than the one that
+  // was pressed in, or no password field any more.
+  bb.left = (document, ms) => until(() => performance.timeOrigin !== document || !all("input[type=password]").some(visible), ms).then(Boolean);
 
   bb.url = () => location.href;
 
