@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"branchbot/headoffice/access"
@@ -39,10 +40,15 @@ func (s *Server) Handler() http.Handler {
 	for _, route := range s.Routes() {
 		mux.Handle(route.Method+" "+route.Path, s.guard(route))
 	}
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		s.fail(w, r, fault.New(fault.Usage, "page_unknown", "there is nothing at %s %s", r.Method, r.URL.Path).WithHint("Begin at the address of the console: /"))
-	})
+	mux.HandleFunc("/", s.nowhere)
 	return ui.Secure(mux)
+}
+
+// nowhere answers what is not in the table.
+func (s *Server) nowhere(w http.ResponseWriter, r *http.Request) {
+	err := fault.New(fault.Usage, "page_unknown", "there is nothing at %s %s", r.Method, r.URL.Path).
+		WithHint("Begin at the address of the console: /")
+	s.refuse(w, r, access.Route{Page: !strings.HasPrefix(r.URL.Path, "/v1/")}, err)
 }
 
 // guard lets a request through to its handler when its caller may call it.
