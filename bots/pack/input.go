@@ -157,7 +157,7 @@ func (in *Input) file(value any) (*fileValue, error) {
 		return nil, errors.New("wants a file")
 	}
 	var f fileValue
-	if json.Unmarshal(raw, &f) != nil || f.Path == "" || f.Digest == "" {
+	if json.Unmarshal(raw, &f) != nil || f.Digest == "" { // the path is laid when the run begins
 		return nil, errors.New("wants a file: @PATH on the command line")
 	}
 	kind, _, _ := strings.Cut(f.MediaType, "/")
