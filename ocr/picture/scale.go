@@ -75,3 +75,29 @@ func bilinear(gray *image.Gray, x, y float64) uint8 {
 	low := at(x0, y1)*(1-fx) + at(x1, y1)*fx
 	return uint8(top*(1-fy) + low*fy + 0.5)
 }
+
+// Padded returns the picture with a border of its paper's tone: engines lose
+// characters that touch the edge.
+func (p *Picture) Padded(border int) *Picture {
+	w, h := p.Width(), p.Height()
+	out := image.NewGray(image.Rect(0, 0, w+2*border, h+2*border))
+	paper := Paper(p.Gray)
+	for i := range out.Pix {
+		out.Pix[i] = paper
+	}
+	for y := range h {
+		copy(out.Pix[(y+border)*out.Stride+border:][:w], p.Gray.Pix[y*p.Gray.Stride:][:w])
+	}
+	return p.with(out, affine{a: 1, e: 1, c: float64(-border), f: float64(-border)})
+}
+
+// Paper is the tone of what is written on: three quarters of the picture are darker or equal.
+func Paper(gray *image.Gray) uint8 {
+	var histogram [256]int
+	for y := range gray.Rect.Dy() {
+		for _, tone := range gray.Pix[y*gray.Stride:][:gray.Rect.Dx()] {
+			histogram[tone]++
+		}
+	}
+	return uint8(percentile(histogram, gray.Rect.Dx()*gray.Rect.Dy(), 0.75))
+}
