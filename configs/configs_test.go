@@ -113,7 +113,7 @@ func TestRefusals(t *testing.T) {
 		env        map[string]string
 		want       []string // in message or hint
 	}{
-		{name: "unknown key", file: "log:\n  levle: info\n", want: []string{":2", `"log.levle"`, `"level"`}},
+		{name: "unknown key", file: "log:\n  levvel: info\n", want: []string{":2", `"log.levvel"`, `"level"`}},
 		{name: "unknown key on top", file: "\npanle: {}\n", want: []string{":2", `"panle"`, `"panel"`}},
 		{name: "unknown key in a list", file: "schedules:\n  - {bot: a, corn: '* * * * *'}\n", want: []string{":2", `schedules[0].corn`, `"cron"`}},
 		{name: "key twice", file: "data: a\ndata: b\n", want: []string{"data", "twice", ":2"}},

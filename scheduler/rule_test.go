@@ -31,20 +31,32 @@ func TestNext(t *testing.T) {
 		{"weekdays", "0 8 * * 1-5", "Asia/Shanghai", "2026-11-27T09:00:00+08:00", []string{"2026-11-30T08:00:00+08:00"}},
 		{"daily", "@daily", "Asia/Shanghai", "2026-11-27T09:00:00+08:00", []string{"2026-11-28T00:00:00+08:00"}},
 		{"leap day", "0 0 29 2 *", "UTC", "2026-01-01T00:00:00Z", []string{"2028-02-29T00:00:00Z"}},
-		{"spring: a skipped time comes at the skip", "30 2 * * *", "America/New_York", "2026-03-07T12:00:00-05:00",
-			[]string{"2026-03-08T03:00:00-04:00", "2026-03-09T02:30:00-04:00"}},
+		{
+			"spring: a skipped time comes at the skip", "30 2 * * *", "America/New_York", "2026-03-07T12:00:00-05:00",
+			[]string{"2026-03-08T03:00:00-04:00", "2026-03-09T02:30:00-04:00"},
+		},
 		{"spring: asked after the skip", "30 2 * * *", "America/New_York", "2026-03-08T03:00:00-04:00", []string{"2026-03-09T02:30:00-04:00"}},
-		{"spring: nothing is lost beside it", "*/30 2-3 * * *", "America/New_York", "2026-03-08T01:59:00-05:00",
-			[]string{"2026-03-08T03:00:00-04:00", "2026-03-08T03:30:00-04:00", "2026-03-09T02:00:00-04:00"}},
-		{"autumn: a time that comes twice comes once", "30 1 * * *", "America/New_York", "2026-10-31T12:00:00-04:00",
-			[]string{"2026-11-01T01:30:00-04:00", "2026-11-02T01:30:00-05:00"}},
+		{
+			"spring: nothing is lost beside it", "*/30 2-3 * * *", "America/New_York", "2026-03-08T01:59:00-05:00",
+			[]string{"2026-03-08T03:00:00-04:00", "2026-03-08T03:30:00-04:00", "2026-03-09T02:00:00-04:00"},
+		},
+		{
+			"autumn: a time that comes twice comes once", "30 1 * * *", "America/New_York", "2026-10-31T12:00:00-04:00",
+			[]string{"2026-11-01T01:30:00-04:00", "2026-11-02T01:30:00-05:00"},
+		},
 		{"autumn: asked between the two", "30 1 * * *", "America/New_York", "2026-11-01T01:10:00-05:00", []string{"2026-11-02T01:30:00-05:00"}},
-		{"midnight that does not exist", "0 0 * * *", "America/Sao_Paulo", "2018-11-03T12:00:00-03:00",
-			[]string{"2018-11-04T01:00:00-02:00", "2018-11-05T00:00:00-02:00"}},
-		{"a day that does not exist", "0 12 * * *", "Pacific/Apia", "2011-12-29T13:00:00-10:00",
-			[]string{"2011-12-31T00:00:00+14:00", "2011-12-31T12:00:00+14:00"}},
-		{"half an hour of summer time", "15 2 * * *", "Australia/Lord_Howe", "2026-10-03T12:00:00+10:30",
-			[]string{"2026-10-04T02:30:00+11:00", "2026-10-05T02:15:00+11:00"}},
+		{
+			"midnight that does not exist", "0 0 * * *", "America/Sao_Paulo", "2018-11-03T12:00:00-03:00",
+			[]string{"2018-11-04T01:00:00-02:00", "2018-11-05T00:00:00-02:00"},
+		},
+		{
+			"a day that does not exist", "0 12 * * *", "Pacific/Apia", "2011-12-29T13:00:00-10:00",
+			[]string{"2011-12-31T00:00:00+14:00", "2011-12-31T12:00:00+14:00"},
+		},
+		{
+			"half an hour of summer time", "15 2 * * *", "Australia/Lord_Howe", "2026-10-03T12:00:00+10:30",
+			[]string{"2026-10-04T02:30:00+11:00", "2026-10-05T02:15:00+11:00"},
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()

@@ -21,7 +21,7 @@ func thirdPartyFiles(root string) ([]Finding, error) {
 		}
 		file := filepath.ToSlash(relative)
 		switch {
-		case entry.IsDir() && name != root && (leftOut(file, entry.Name())):
+		case entry.IsDir() && name != root && leftOut(file, entry.Name()):
 			return filepath.SkipDir
 		case entry.IsDir() && entry.Name() == "vendor":
 			findings = append(findings, Finding{File: file, Rule: "third-party file", Text: "modules come by go.mod, not in a vendor folder"})
