@@ -89,6 +89,8 @@ func (h *head) reconciled(tx *store.Tx, r wire.JournalRecord) error {
 		return h.settle(tx, told.State, told.Receipt)
 	case wire.SubmitNotProcessed:
 		return h.free(tx)
+	case wire.SubmitInDoubt: // the look-up could not tell either
+		return nil
 	default:
 		return orderFault("unknown answer %q in RECONCILED", told.State)
 	}

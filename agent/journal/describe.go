@@ -24,9 +24,9 @@ func OpenSubmit(records []wire.JournalRecord) (*wire.IntentData, bool) {
 		case wire.RecordPrepared, wire.RecordUnknown:
 			possiblySent = true
 		case wire.RecordOutcome:
-			possiblySent = possiblySent && data[wire.OutcomeData](r).State == wire.SubmitInDoubt
+			possiblySent = data[wire.OutcomeData](r).State == wire.SubmitInDoubt
 		case wire.RecordReconciled:
-			possiblySent = false
+			possiblySent = data[wire.ReconciledData](r).State == wire.SubmitInDoubt
 		}
 	}
 	if intent == nil || !possiblySent {

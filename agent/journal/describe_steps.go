@@ -62,9 +62,12 @@ func (d *description) result(r wire.JournalRecord) {
 		return
 	}
 	view.MS += r.MS
-	view.State = StepDone
-	if data[wire.ResultData](r).Error != nil {
+	switch failed := data[wire.ResultData](r).Error != nil; {
+	case failed && view.State == StepInDoubt: // doubt stays until it is settled
+	case failed:
 		view.State = StepFailed
+	default:
+		view.State = StepDone
 	}
 }
 
