@@ -22,6 +22,7 @@ func (s *Server) Routes() []access.Route {
 		{Method: "GET", Path: "/{$}", Allow: persons, Page: true, Handle: s.Console.Home},
 		{Method: "GET", Path: "/devices", Allow: persons, Page: true, Handle: s.Console.Devices},
 		{Method: "GET", Path: "/devices/live", Allow: persons, Page: true, Handle: s.Console.DevicesLive},
+		{Method: "GET", Path: "/devices/{device}", Allow: persons, Page: true, Handle: s.Console.Device},
 		{Method: "POST", Path: "/devices/{device}/approve", Allow: admins, Page: true, Handle: s.Console.Approve},
 		{Method: "POST", Path: "/devices/{device}/revoke", Allow: admins, Page: true, Handle: s.Console.Revoke},
 		{Method: "GET", Path: "/runs", Allow: persons, Page: true, Handle: s.Console.Runs},

@@ -75,7 +75,7 @@ func (c *Console) page(w http.ResponseWriter, r *http.Request, status int, name,
 		page.Person = caller.Session.Person
 		page.Nav = []ui.Link{
 			{Href: "/runs", Text: "console.runs", Active: name == "runs" || name == "run"},
-			{Href: "/devices", Text: "console.devices", Active: name == "devices"},
+			{Href: "/devices", Text: "console.devices", Active: name == "devices" || name == "device"},
 		}
 	}
 	if err := c.kit.Render(w, r, status, page); err != nil {

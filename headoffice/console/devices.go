@@ -23,6 +23,17 @@ func (c *Console) DevicesLive(w http.ResponseWriter, r *http.Request) {
 	c.live(w, r, "device_list", c.devices)
 }
 
+// Device shows one device, with what an administrator can do about it. It does
+// not update by itself: nothing moves under the button.
+func (c *Console) Device(w http.ResponseWriter, r *http.Request) {
+	device, err := c.store.Device(r.Context(), r.PathValue("device"))
+	if err != nil {
+		c.failed(w, r, err)
+		return
+	}
+	c.page(w, r, http.StatusOK, "device", "console.device", device)
+}
+
 func (c *Console) devices(ctx context.Context) (any, error) { return c.store.Devices(ctx) }
 
 // Approve lets a waiting device in.

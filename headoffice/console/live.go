@@ -25,13 +25,10 @@ func (c *Console) live(w http.ResponseWriter, r *http.Request, block string, loa
 		c.log.WarnContext(r.Context(), "live page refused", "error", err)
 		return
 	}
-	last := ""
+	page := livePage{c: c, stream: stream, lang: lang, block: block, load: load}
 	for looks := 1; ; looks++ {
 		news := c.news.Next()
-		stamp, err := c.stamp(r.Context())
-		if err == nil && stamp != last {
-			err, last = c.push(r.Context(), stream, lang, block, load), stamp
-		}
+		err := page.look(r.Context())
 		if err == nil && looks%beatEvery == 0 {
 			err = stream.Beat()
 		}
@@ -41,24 +38,39 @@ func (c *Console) live(w http.ResponseWriter, r *http.Request, block string, loa
 	}
 }
 
-// stamp fails when the session has ended: what was open must not go on.
-func (c *Console) stamp(ctx context.Context) (string, error) {
-	if _, err := c.store.Session(ctx, access.From(ctx).Session.Hash, c.now()); err != nil {
-		return "", err
-	}
-	return c.store.Stamp(ctx)
+// livePage is one open page and what it was shown last.
+type livePage struct {
+	c           *Console
+	stream      *ui.Stream
+	lang, block string
+	load        func(ctx context.Context) (any, error)
+	stamp, html string
 }
 
-func (c *Console) push(ctx context.Context, stream *ui.Stream, lang, block string, load func(ctx context.Context) (any, error)) error {
-	body, err := load(ctx)
+// look sends the block if it has changed. It fails when the session has ended:
+// what was open must not go on.
+func (p *livePage) look(ctx context.Context) error {
+	if _, err := p.c.store.Session(ctx, access.From(ctx).Session.Hash, p.c.now()); err != nil {
+		return err
+	}
+	stamp, err := p.c.store.Stamp(ctx)
+	if err != nil || stamp == p.stamp {
+		return err
+	}
+	body, err := p.load(ctx)
 	if err != nil {
 		return err
 	}
-	html, err := c.kit.Fragment(lang, block, c.view(ctx, body))
+	html, err := p.c.kit.Fragment(p.lang, p.block, p.c.view(ctx, body))
 	if err != nil {
 		return err
 	}
-	return stream.HTML(html)
+	same := html == p.html
+	p.stamp, p.html = stamp, html
+	if same {
+		return nil
+	}
+	return p.stream.HTML(html)
 }
 
 // wait returns false when the page or the server has gone.
