@@ -282,9 +282,7 @@ func (s *submission) sendOnce(ctx, learn context.Context, held *exchange) (*repl
 		held.answer(page(http.StatusForbidden, codeMismatch))
 		return nil, err
 	}
-	bounded, cancel := context.WithTimeout(learn, s.call.Reply)
-	defer cancel()
-	conn, err := s.proxy.traffic.dial(bounded, q.to)
+	conn, err := s.proxy.traffic.dial(learn, q.to) // the transport bounds it
 	if err != nil {
 		held.answer(page(http.StatusBadGateway, fault.Code(err)))
 		return nil, err
@@ -294,6 +292,8 @@ func (s *submission) sendOnce(ctx, learn context.Context, held *exchange) (*repl
 		held.answer(page(http.StatusForbidden, codeJournal))
 		return nil, err
 	}
+	bounded, cancel := context.WithTimeout(learn, s.call.Reply)
+	defer cancel()
 	begun := time.Now()
 	answer, err := fetch(bounded, conn, q)
 	s.sent = time.Now()

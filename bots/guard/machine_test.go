@@ -71,7 +71,7 @@ func TestFaultsAfterStoringNeverDouble(t *testing.T) {
 				}
 				call.Submit.ProbeFirst = new(bool)
 				if misuse == "hang" {
-					call.Reply = 100 * time.Millisecond
+					call.Reply = time.Second
 				}
 				result, err := p.Submit(t.Context(), call, driver, records)
 				if err != nil || result.State != wire.SubmitAcknowledged {
