@@ -161,10 +161,26 @@ func encodeReceipt(receipt map[string]string) (json.RawMessage, error) {
 func (r *run) settle(thread *starlark.Thread, s *scope) (map[string]string, bool, error) {
 	for _, module := range r.modules {
 		if settler, ok := module.(modules.Settler); ok {
-			return settler.Settle(thread, s)
+			receipt, found, err := settler.Settle(thread, s)
+			if err == nil {
+				err = r.reconciled(s, receipt, found)
+			}
+			return receipt, found, err
 		}
 	}
 	return nil, false, inDoubt(s.path)
+}
+
+// reconciled journals what the look-up said, unless the settler has done so.
+func (r *run) reconciled(s *scope, receipt map[string]string, found bool) error {
+	if !r.past.standing(s.path).open() {
+		return nil
+	}
+	data := wire.ReconciledData{State: wire.SubmitNotProcessed, By: "probe"}
+	if found {
+		data.State, data.Receipt = wire.SubmitAcknowledged, receipt
+	}
+	return s.Record(r.ctx, wire.RecordReconciled, data)
 }
 
 func (r *run) canSettle(err error) bool {

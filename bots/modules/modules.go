@@ -35,7 +35,8 @@ type Factory struct {
 // been sent. The engine asks before it does such a step again, so that the
 // look-up comes before anything else of the step. found: the receipt is the
 // step's value. Not found: provably absent, the step is done again. An error of
-// class Waiting: nobody can see, a person decides.
+// class Waiting: nobody can see, a person decides. The engine journals RECONCILED
+// where the settler has not done it.
 type Settler interface {
 	Settle(thread *starlark.Thread, scope Scope) (receipt map[string]string, found bool, err error)
 }

@@ -148,3 +148,11 @@ func (h *Host) Observe(event host.Event) {
 	defer h.mu.Unlock()
 	h.events = append(h.events, event)
 }
+
+// WithJournal puts records on disk, as an earlier agent left them.
+func (h *Host) WithJournal(records []wire.JournalRecord) *Host {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.journal = slices.Clone(records)
+	return h
+}
