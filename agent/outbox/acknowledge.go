@@ -3,7 +3,6 @@ package outbox
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"branchbot/agent/store"
@@ -22,9 +21,11 @@ const maxForgotten = 2_000
 
 // Acknowledge takes head office's answer: it has all records below nextSeq on
 // its disk. The caller has checked that the answer is for this epoch. Answers may
-// come twice and in any order. A lower nextSeq is honoured only with a
-// new incarnation: then what is still here is sent again. Code outbox_ahead:
-// head office has records that this database never made.
+// come twice and in any order. A lower nextSeq is honoured only with another
+// incarnation: then what is still here is sent again. A late answer of a former
+// incarnation is put right by the next answer of the present one, since what is
+// taken for sent stays here for days. Code outbox_ahead: head office has records
+// that this database never made.
 func Acknowledge(tx *store.Tx, incarnation string, nextSeq uint64) error {
 	s, err := load(tx)
 	if err != nil {
@@ -34,28 +35,14 @@ func Acknowledge(tx *store.Tx, incarnation string, nextSeq uint64) error {
 		return fault.New(fault.Application, "outbox_ahead", "head office has %d records of this device, the device made %d", nextSeq-1, s.Next-1).
 			WithHint("this data folder was copied or restored: enrol the device again")
 	}
-	if slices.Contains(s.Former, incarnation) {
-		return nil // an answer that was long on its way
-	}
-	if incarnation != s.Incarnation {
-		s.turn(incarnation)
-		s.Acked = max(nextSeq, 1)
-	} else if nextSeq <= s.Acked {
+	if incarnation == s.Incarnation && nextSeq <= s.Acked {
 		return nil
 	}
+	s.Incarnation = incarnation
 	if err := s.acknowledged(tx, nextSeq); err != nil {
 		return fmt.Errorf("acknowledge: %w", err)
 	}
 	return s.save(tx)
-}
-
-// turn goes over to another incarnation of head office.
-func (s *state) turn(incarnation string) {
-	if s.Incarnation != "" {
-		s.Former = append(s.Former, s.Incarnation)
-		s.Former = s.Former[max(0, len(s.Former)-32):]
-	}
-	s.Incarnation = incarnation
 }
 
 // acknowledged notes when the records below nextSeq arrived and forgets old ones.

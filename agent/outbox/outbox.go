@@ -20,14 +20,13 @@ import (
 // RecordVersion is the layout version of new records.
 const RecordVersion = 1
 
-// state is the outbox in five facts. Records with First <= seq < Next are here;
+// state is the outbox in four facts. Records with First <= seq < Next are here;
 // those below Acked are at head office too.
 type state struct {
-	First       uint64   `json:"first"`
-	Acked       uint64   `json:"acked"` // head office has all below
-	Next        uint64   `json:"next"`  // the seq of the next new record
-	Incarnation string   `json:"incarnation,omitempty"`
-	Former      []string `json:"former,omitempty"` // incarnations that head office has left behind
+	First       uint64 `json:"first"`
+	Acked       uint64 `json:"acked"` // head office has all below
+	Next        uint64 `json:"next"`  // the seq of the next new record
+	Incarnation string `json:"incarnation,omitempty"`
 }
 
 func load(tx *store.Tx) (state, error) {
