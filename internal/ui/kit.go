@@ -74,19 +74,22 @@ type Page struct {
 	Link    *Status  // shown in the header: is head office in reach
 	Banner  string   // a text over the content, for what must not be missed
 	CSRF    string   // for forms
-	Scripts []string // further modules of the site
 	Styles  []string // further style sheets of the site
+	Scripts []string // further modules of the site
 	Refresh int      // seconds; only used when the libraries for live updates are missing
 	Data    any
 
-	Language string // filled by Render
+	Language string // of the request, unless set
 	Path     string // filled by Render
 	Live     bool   // filled by Render: the libraries for live updates are there
 }
 
 // Render writes a whole page in the language of the request.
 func (k *Kit) Render(w http.ResponseWriter, r *http.Request, status int, page Page) error {
-	page.Language, page.Path, page.Live = Language(w, r), r.URL.Path, len(k.Missing()) == 0
+	page.Path, page.Live = r.URL.Path, len(k.Missing()) == 0
+	if page.Language == "" {
+		page.Language = Language(w, r)
+	}
 	if page.Product == "" {
 		page.Product = "product.name"
 	}
@@ -128,6 +131,7 @@ func (k *Kit) parse(c *Catalogue, site fs.FS) (*template.Template, error) {
 		"runState": func(s wire.RunState) Status {
 			return Status{Tone(s), c.Text("state." + string(s))}
 		},
+		"runTone":   Tone,
 		"languages": func() []Link { return languageLinks(c.lang) },
 		"clock":     clock, "day": day, "lasted": lasted, "pretty": pretty,
 		"query": url.QueryEscape,

@@ -33,18 +33,20 @@ func NewStream(w http.ResponseWriter) (*Stream, error) {
 // HTML sends a fragment: htmx swaps it into the element that is connected.
 func (s *Stream) HTML(fragment string) error { return s.write("", fragment) }
 
+// Version sends a fragment under an id, which the page sends back as
+// Last-Event-ID when it connects again.
+func (s *Stream) Version(id, fragment string) error { return s.write("id: "+id+"\n", fragment) }
+
 // Event sends a named event, which the page gets as a DOM event; the name of
 // hx-sse:close ends the connection.
-func (s *Stream) Event(name string) error { return s.write(name, "-") }
+func (s *Stream) Event(name string) error { return s.write("event: "+name+"\n", "-") }
 
 // Beat sends a comment, which keeps the connection open and finds a dead reader.
 func (s *Stream) Beat() error { return s.send(": beat\n\n") }
 
-func (s *Stream) write(event, data string) error {
+func (s *Stream) write(head, data string) error {
 	var b strings.Builder
-	if event != "" {
-		b.WriteString("event: " + event + "\n")
-	}
+	b.WriteString(head)
 	for line := range strings.SplitSeq(strings.ReplaceAll(data, "\r", ""), "\n") {
 		b.WriteString("data: " + line + "\n")
 	}
