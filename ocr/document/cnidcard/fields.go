@@ -116,7 +116,7 @@ func elect(candidates []line, value func(string) string) (line, int) {
 
 // readings returns the first reading of a row and two more of it, cut out.
 func (c *card) readings(ctx context.Context, source *kind.Source, r row, gap int) ([]line, error) {
-	out := []line{pick(r, c.values-c.height/2, c.page.Stored)}
+	out := []line{pick(c.read(r), c.values-c.height/2, c.page.Stored)}
 	for _, height := range []float64{plainHeight, largeHeight} {
 		l, err := c.again(ctx, source, r, c.values, gap, "chi_sim", height)
 		if err != nil {
@@ -125,6 +125,16 @@ func (c *card) readings(ctx context.Context, source *kind.Source, r row, gap int
 		out = append(out, l)
 	}
 	return out, nil
+}
+
+// read returns what the first reading of the page has on the level of a band.
+func (c *card) read(band row) row {
+	for _, word := range c.words {
+		if band.holds(word) {
+			band.words = append(band.words, word)
+		}
+	}
+	return band
 }
 
 func (c *card) readBirth(ctx context.Context, source *kind.Source, fields map[string]kind.Field) ([]kind.Check, error) {
@@ -214,7 +224,7 @@ func (c *card) readName(ctx context.Context, source *kind.Source, fields map[str
 	}
 	best, votes := elect(lines, nameOf)
 	f := field(nameOf(best.text), best)
-	f.Undeclared, f.Guess = true, votes < 2
+	f.Undeclared, f.Guess = true, votes < 3 || f.Confidence < sureConfidence
 	fields["name"] = f
 	return nil, nil
 }
@@ -253,12 +263,18 @@ func (c *card) readAddress(ctx context.Context, source *kind.Source, fields map[
 		whole.Box = enclose(whole.Box, best.box)
 	}
 	whole.Value, whole.Raw, whole.Page = strings.Join(texts, ""), strings.Join(texts, "\n"), 1
-	if whole.Value == "" || least < 2 {
+	if whole.Value == "" || least < 2 || whole.Confidence < leastConfidence {
 		whole.Doubt = "the readings of the address do not agree"
 	}
 	fields["address"] = whole
 	return nil, nil
 }
+
+// sureConfidence is asked of a value that may contradict a declared one.
+const sureConfidence = 0.75
+
+// leastConfidence is asked of values that no check covers.
+const leastConfidence = 0.5
 
 func addressOf(text string) string {
 	return strings.TrimPrefix(text, "住址")
@@ -271,4 +287,3 @@ func enclose(a, b [4]int) [4]int {
 	left, top := min(a[0], b[0]), min(a[1], b[1])
 	return [4]int{left, top, max(a[0]+a[2], b[0]+b[2]) - left, max(a[1]+a[3], b[1]+b[3]) - top}
 }
-

@@ -1,6 +1,8 @@
 package cnidcard
 
 import (
+	"cmp"
+	"image"
 	"regexp"
 	"slices"
 	"strings"
@@ -14,9 +16,10 @@ import (
 // that was not found has no height.
 type card struct {
 	page    *picture.Picture
-	labels  int // label words read
-	height  int // of a character
-	values  int // left edge of the values
+	words   []ocr.Word // of the first reading, left to right
+	labels  int        // label words read
+	height  int        // of a character
+	values  int        // left edge of the values
 	name    row
 	sex     row
 	birth   row
@@ -24,13 +27,19 @@ type card struct {
 	number  row
 }
 
-func labelWords() []string { return []string{"姓名", "性别", "民族", "出生", "住址", "公民", "身份", "号码"} }
+func labelWords() []string {
+	return []string{"姓名", "性别", "民族", "出生", "住址", "公民", "身份", "号码"}
+}
 
 // layOut finds the rows by what stands in them, from the surest: the number,
 // the birth date, then what lies above and between.
 func layOut(page *picture.Picture, words []ocr.Word) *card {
 	c := &card{page: page, height: charHeight(words)}
 	all := rows(readable(words))
+	for _, r := range all {
+		c.words = append(c.words, r.words...)
+	}
+	slices.SortFunc(c.words, func(a, b ocr.Word) int { return cmp.Compare(a.Box[0], b.Box[0]) })
 	for _, r := range all {
 		for _, label := range labelWords() {
 			c.labels += strings.Count(r.text(), label)
@@ -40,10 +49,8 @@ func layOut(page *picture.Picture, words []ocr.Word) *card {
 	above := slices.DeleteFunc(slices.Clone(all), func(r row) bool { return c.number.height() > 0 && r.top >= c.number.top })
 	c.birth = last(above, isBirthRow)
 	c.sex = last(above, isSexRow)
-	c.guessRows(above)
 	c.values = c.valueEdge()
-	c.findName(above)
-	c.findAddress(above)
+	c.placeRows()
 	return c
 }
 
@@ -87,21 +94,6 @@ func isSexRow(text string) bool {
 		regexp.MustCompile(`^\D{0,4}[男女]`).MatchString(text)
 }
 
-// guessRows puts the sex row where it must be when it was not read: the row just
-// above the birth date.
-func (c *card) guessRows(above []row) {
-	if c.sex.height() > 0 || c.birth.height() == 0 {
-		return
-	}
-	c.sex = last(above, func(string) bool { return true })
-	for i := len(above) - 1; i >= 0; i-- {
-		if above[i].bottom <= c.birth.top {
-			c.sex = above[i]
-			return
-		}
-	}
-}
-
 // valueEdge is the common left edge of the values: that of the year of birth and
 // of the sex.
 func (c *card) valueEdge() int {
@@ -117,40 +109,48 @@ func (c *card) valueEdge() int {
 	return 0
 }
 
-// findName takes the row above the sex: as far above as the birth date is below.
-func (c *card) findName(above []row) {
-	if c.sex.height() == 0 {
+// columns is how many characters wide the column is in which rows are looked for.
+const columns = 5
+
+// placeRows finds the rows by the ink in the column of values: name, sex and
+// birth date stand in this order, address below them, and what was read says
+// which is which.
+func (c *card) placeRows() {
+	if c.number.height() == 0 || c.values == 0 || c.birth.height() == 0 && c.sex.height() == 0 {
 		return
 	}
-	for i := len(above) - 1; i >= 0; i-- {
-		r := above[i]
-		edge := r.words[len(r.words)-1]
-		if r.bottom <= c.sex.top+c.height/4 && edge.Box[0]+edge.Box[2] > c.values {
-			c.name = r
-			break
+	column := image.Rect(c.values-c.height/4, 0, c.values+c.height*columns, c.number.top-c.height/4)
+	bands := newInk(c.page.Gray, column, c.height).bands(c.height)
+	birth := nearest(bands, c.birth, c.height)
+	if birth < 0 {
+		if birth = nearest(bands, c.sex, c.height) + 1; birth == 0 {
+			return
 		}
 	}
-	if pitch := middleOf(c.birth) - middleOf(c.sex); c.birth.height() > 0 && pitch > 0 {
-		at := middleOf(c.sex) - pitch
-		if off := middleOf(c.name) - at; c.name.height() == 0 || off > c.height || off < -c.height {
-			c.name = row{top: at - c.height/2, bottom: at + c.height/2}
+	c.birth, c.sex, c.name = at(bands, birth), at(bands, birth-1), at(bands, birth-2)
+	for i := birth + 1; i < len(bands); i++ {
+		c.address = append(c.address, bands[i])
+	}
+}
+
+func at(bands []row, i int) row {
+	if i < 0 || i >= len(bands) {
+		return row{}
+	}
+	return bands[i]
+}
+
+// nearest is the index of the band whose middle is that of the row, -1 if none is.
+func nearest(bands []row, r row, tolerance int) int {
+	if r.height() == 0 {
+		return -1
+	}
+	for i, band := range bands {
+		if d := middleOf(band) - middleOf(r); d < tolerance/2 && d > -tolerance/2 {
+			return i
 		}
 	}
+	return -1
 }
 
 func middleOf(r row) int { return (r.top + r.bottom) / 2 }
-
-// findAddress takes the rows between birth date and number that begin at the edge of values.
-func (c *card) findAddress(above []row) {
-	for _, r := range above {
-		if c.birth.height() == 0 || r.top < middleOf(c.birth)+c.height {
-			continue
-		}
-		near := func(w ocr.Word) bool {
-			return w.Box[0] < c.values+c.height*2 && w.Box[0]+w.Box[2] > c.values+c.height/2
-		}
-		if _, ok := r.left(near); ok {
-			c.address = append(c.address, r)
-		}
-	}
-}

@@ -2,6 +2,7 @@ package cnidcard
 
 import (
 	"context"
+	"image"
 	"math"
 	"strings"
 
@@ -28,13 +29,10 @@ const (
 // again reads the text that starts at left in the band of a row once more, cut
 // out and brought to a character height.
 func (c *card) again(ctx context.Context, source *kind.Source, r row, left, gap int, language string, height float64) (line, error) {
-	margin := c.height * 2 / 5
-	mid := middleOf(r)
-	box := inked(c.page.Gray, left-margin, mid-c.height/2-margin, mid+c.height/2+margin, gap)
+	box := c.place(r, left, gap)
 	if box[2] < c.height/3 {
 		return line{}, nil
 	}
-	box[2] += margin
 	factor := min(height/float64(c.height), 6)
 	cut := c.page.Cropped(box).Scaled(factor * softness).Scaled(1 / softness).Padded(8)
 	words, err := source.Read(ctx, cut, ocr.Options{Languages: []string{language}, Layout: ocr.Line})
@@ -45,6 +43,20 @@ func (c *card) again(ctx context.Context, source *kind.Source, r row, left, gap 
 		return line{}, err
 	}
 	return joined(words, c.page.Stored(box)), nil
+}
+
+// place is the box of the text in the band of a row from left on.
+func (c *card) place(r row, left, gap int) [4]int {
+	margin := c.height / 3
+	if extra := c.height - r.height(); extra > 0 {
+		margin += extra / 2
+	}
+	area := image.Rect(left-c.height/3, r.top-margin, c.page.Width(), r.bottom+margin).Intersect(c.page.Gray.Rect)
+	if area.Empty() {
+		return [4]int{}
+	}
+	end := min(newInk(c.page.Gray, area, c.height).end(gap)+margin, area.Max.X)
+	return [4]int{area.Min.X, area.Min.Y, end - area.Min.X, area.Dy()}
 }
 
 func joined(words []ocr.Word, box [4]int) line {
