@@ -3,6 +3,7 @@ package vault
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"time"
 
@@ -16,11 +17,17 @@ type Identity struct {
 	HeadOffice  string    `json:"head_office"` // URL
 	CA          string    `json:"ca"`          // PEM, what head office's certificate is checked against
 	Certificate string    `json:"certificate"` // PEM, the device's own, with chain
-	PrivateKey  string    `json:"private_key"` // PEM
+	PrivateKey  string    `json:"-"`           // PEM; only identityRow writes it
 	StateKey    string    `json:"state_key"`   // base64, verifies desired state and commands
 	Roots       string    `json:"roots,omitempty"`
 	Incarnation string    `json:"incarnation,omitempty"` // of head office when it enrolled us
 	Enrolled    time.Time `json:"enrolled"`
+}
+
+// identityRow is the identity in the database.
+type identityRow struct {
+	Identity
+	Key string `json:"private_key"`
 }
 
 // LogValue keeps the private key out of every log.
@@ -28,23 +35,22 @@ func (i Identity) LogValue() slog.Value {
 	return slog.GroupValue(slog.String("device", i.Device), slog.String("head_office", i.HeadOffice))
 }
 
-// String keeps the private key out of every message.
-func (i Identity) String() string { return i.Device + " at " + i.HeadOffice }
-
-// GoString keeps the private key out of %#v.
-func (i Identity) GoString() string { return i.String() }
+// Format keeps the private key out of every message.
+func (i Identity) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, i.Device+" at "+i.HeadOffice) }
 
 // PutIdentity keeps the device's identity in place of the one before.
 func PutIdentity(tx *store.Tx, identity Identity) error {
 	if identity.Enrolled.IsZero() {
 		identity.Enrolled = tx.Now()
 	}
-	return store.PutJSON(tx, store.Identity, []byte("identity"), identity)
+	return store.PutJSON(tx, store.Identity, []byte("identity"), identityRow{Identity: identity, Key: identity.PrivateKey})
 }
 
 // GetIdentity returns the device's identity. Code: not_enrolled.
 func GetIdentity(tx *store.Tx) (Identity, error) {
-	identity, err := store.GetJSON[Identity](tx, store.Identity, []byte("identity"))
+	row, err := store.GetJSON[identityRow](tx, store.Identity, []byte("identity"))
+	identity := row.Identity
+	identity.PrivateKey = row.Key
 	if errors.Is(err, store.ErrNotFound) {
 		return identity, fault.New(fault.Usage, "not_enrolled", "this device is not enrolled").
 			WithHint("enrol it with `branchbot enroll --head-office URL --token TOKEN`")

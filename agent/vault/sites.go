@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"branchbot/agent/store"
@@ -59,18 +61,48 @@ func DeleteSite(tx *store.Tx, name string) error {
 }
 
 // Origin gives the one spelling of a web origin: scheme://host[:port], lower
-// case, without the scheme's own port. Code: bad_origin.
+// case, without the scheme's own port, as browsers write it. Code: bad_origin.
 func Origin(text string) (string, error) {
 	u, err := url.Parse(strings.TrimSpace(text))
-	bad := err != nil || u.Host == "" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" ||
-		(u.Path != "" && u.Path != "/") || (u.Scheme != "http" && u.Scheme != "https")
-	if bad {
-		return "", fault.New(fault.Usage, "bad_origin", "%q is not an origin", text).
-			WithHint("write scheme, host and port only, like https://core.bank.example:8443")
+	if err == nil && isBare(u) {
+		host, hostIsGood := hostOf(u)
+		port, portIsGood := portOf(u)
+		if hostIsGood && portIsGood {
+			return u.Scheme + "://" + host + port, nil
+		}
 	}
-	host := strings.ToLower(u.Host)
-	standard := map[string]string{"http": ":80", "https": ":443"}[u.Scheme]
-	return u.Scheme + "://" + strings.TrimSuffix(strings.TrimSuffix(host, standard), ":"), nil
+	return "", fault.New(fault.Usage, "bad_origin", "%q is not an origin", text).
+		WithHint("write scheme, host and port only, like https://core.bank.example:8443")
+}
+
+// isBare: a web address with nothing but scheme, host and port.
+func isBare(u *url.URL) bool {
+	return u.User == nil && u.RawQuery == "" && !u.ForceQuery && u.Fragment == "" && (u.Path == "" || u.Path == "/") &&
+		(u.Scheme == "http" || u.Scheme == "https")
+}
+
+// hostOf accepts names and addresses; a name in another script than ASCII must
+// come in the form that browsers send (xn--…).
+func hostOf(u *url.URL) (string, bool) {
+	host := strings.ToLower(u.Hostname())
+	if strings.Contains(host, ":") {
+		address, err := netip.ParseAddr(host)
+		return "[" + address.String() + "]", err == nil && address.Zone() == ""
+	}
+	return host, host != "" && strings.Trim(host, "abcdefghijklmnopqrstuvwxyz0123456789.-_") == ""
+}
+
+// portOf gives ":port", or "" for the scheme's own.
+func portOf(u *url.URL) (string, bool) {
+	standard := map[string]uint64{"http": 80, "https": 443}[u.Scheme]
+	if u.Port() == "" {
+		return "", true
+	}
+	port, err := strconv.ParseUint(u.Port(), 10, 16)
+	if port == standard {
+		return "", true
+	}
+	return fmt.Sprint(":", port), err == nil && port > 0
 }
 
 // list decodes every readable row of a bucket. Damaged rows must not hide others.

@@ -7,6 +7,7 @@ package vault
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"regexp"
 	"time"
@@ -22,23 +23,30 @@ const namePattern = `^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`
 // Values are the parts of a secret. They never print.
 type Values map[string]string
 
-// String hides the values.
-func (Values) String() string { return "***" }
-
-// GoString hides the values from %#v.
-func (Values) GoString() string { return "***" }
+// Format hides the values whatever the verb.
+func (Values) Format(f fmt.State, _ rune) { hide(f) }
 
 // LogValue hides the values from every logger.
-func (Values) LogValue() slog.Value { return slog.StringValue("***") }
+func (Values) LogValue() slog.Value { return slog.StringValue(hidden) }
+
+const hidden = "***"
+
+func hide(f fmt.State) { _, _ = io.WriteString(f, hidden) } // fmt keeps the error
 
 // Secret is a stored secret.
 type Secret struct {
 	Name   string    `json:"name"`
 	Site   string    `json:"site"`
 	Origin string    `json:"origin"` // what may receive it; "" until the site is bound
-	Values Values    `json:"values"`
+	Values Values    `json:"-"`      // only secretRow writes them
 	Set    time.Time `json:"set"`
 	By     wire.By   `json:"by"`
+}
+
+// secretRow is a secret in the database.
+type secretRow struct {
+	Secret
+	Parts map[string]string `json:"values"`
 }
 
 // SecretInfo is a secret without its values.
@@ -76,12 +84,14 @@ func PutSecret(tx *store.Tx, secret Secret) error {
 		}
 	}
 	secret.Set = tx.Now()
-	return store.PutJSON(tx, store.Secrets, []byte(secret.Name), secret)
+	return store.PutJSON(tx, store.Secrets, []byte(secret.Name), secretRow{Secret: secret, Parts: secret.Values})
 }
 
 // GetSecret returns a secret with its values. Codes: secret_unknown, secret_damaged.
 func GetSecret(tx *store.Tx, name string) (Secret, error) {
-	secret, err := store.GetJSON[Secret](tx, store.Secrets, []byte(name))
+	row, err := store.GetJSON[secretRow](tx, store.Secrets, []byte(name))
+	secret := row.Secret
+	secret.Values = row.Parts
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return secret, fault.New(fault.Usage, "secret_unknown", "no secret %q on this device", name).
