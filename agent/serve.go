@@ -85,8 +85,7 @@ func (a *Agent) handler(address string) (http.Handler, control.Door, error) {
 		return nil, control.Door{}, err
 	}
 	page, err := panel.New(panel.Options{
-		Backend: &desk{a}, Token: entry, Address: address, Logger: a.logger("panel"),
-		Language: a.o.Config.Browser.Language, Now: a.o.Now,
+		Backend: &desk{a}, Token: entry, Logger: a.logger("panel"), Now: a.o.Now,
 	})
 	if err != nil {
 		return nil, control.Door{}, fmt.Errorf("make panel: %w", err)

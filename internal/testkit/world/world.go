@@ -30,6 +30,7 @@ type Options struct {
 	Listen   bank.Listen // of the site;
 	Panel    string      // address of the panel, "" for any free port
 	Console  string      // address of head office, "" for any free port
+	Config   string      // more lines of the device's configuration
 }
 
 // World is a bank on loopback. It is used by one goroutine.
@@ -92,6 +93,7 @@ func (w *World) SetUpDevice(ctx context.Context) error {
 	if w.Serving.CA != nil {
 		config += fmt.Sprintf("trust:\n  certificates: [%q]\n", w.Path("site-ca.pem"))
 	}
+	config += w.o.Config
 	if err := os.WriteFile(w.Path("device.yaml"), []byte(config), 0o600); err != nil {
 		return err
 	}
