@@ -297,8 +297,8 @@ func TestStreamsAreNotHeldBackAndDoNotCountAsPending(t *testing.T) {
 		case <-site.hang:
 		}
 	})
-	slow := make(chan struct{})
-	site.mux.HandleFunc("GET /slow", func(w http.ResponseWriter, _ *http.Request) { <-slow })
+	slow, arrived := make(chan struct{}), make(chan struct{})
+	site.mux.HandleFunc("GET /slow", func(http.ResponseWriter, *http.Request) { close(arrived); <-slow })
 	p := openProxy(t, site, nil)
 	client := browserOf(t, p)
 	res, err := client.Get(site.URL + "/events")
@@ -315,9 +315,7 @@ func TestStreamsAreNotHeldBackAndDoNotCountAsPending(t *testing.T) {
 	}
 	done := make(chan answer)
 	go func() { done <- send(t.Context(), client, "GET", site.URL+"/slow", "", "") }()
-	for p.busy() == 0 { // until it is under way
-		runtime.Gosched()
-	}
+	<-arrived
 	short, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
 	defer cancel()
 	if err := p.Quiet(short, time.Millisecond); err == nil {
@@ -328,12 +326,6 @@ func TestStreamsAreNotHeldBackAndDoNotCountAsPending(t *testing.T) {
 	if err := p.Quiet(t.Context(), 10*time.Millisecond); err != nil {
 		t.Error(err)
 	}
-}
-
-func (p *Proxy) busy() int {
-	p.traffic.pending.mu.Lock()
-	defer p.traffic.pending.mu.Unlock()
-	return p.traffic.pending.busy
 }
 
 func TestThroughTheBanksProxy(t *testing.T) {
@@ -459,7 +451,9 @@ func TestCloseEndsEverything(t *testing.T) {
 	t.Parallel()
 	site := newBank(t, tlsH1)
 	p := openProxy(t, site, nil)
+	arrived := make(chan struct{})
 	site.mux.HandleFunc("GET /hang", func(_ http.ResponseWriter, r *http.Request) {
+		close(arrived)
 		select {
 		case <-r.Context().Done():
 		case <-site.hang:
@@ -468,9 +462,7 @@ func TestCloseEndsEverything(t *testing.T) {
 	done := make(chan answer)
 	client := browserOf(t, p)
 	go func() { done <- send(context.Background(), client, "GET", site.URL+"/hang", "", "") }()
-	for p.busy() == 0 {
-		runtime.Gosched()
-	}
+	<-arrived
 	if err := p.Close(); err != nil {
 		t.Error(err)
 	}
