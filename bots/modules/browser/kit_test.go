@@ -1,3 +1,5 @@
+//go:build linux
+
 package browser
 
 import (
@@ -255,7 +257,15 @@ func (b *bench) fails(source, code string) *fault.Error {
 type site struct {
 	*httptest.Server
 	mu    sync.Mutex
+	pages map[string]string
 	posts []post
+}
+
+// show puts another page at a path and forgets what was sent.
+func (s *site) show(path, page string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pages[path], s.posts = page, nil
 }
 
 type post struct {
@@ -267,13 +277,15 @@ type post struct {
 // newSite serves pages by path; POSTs are kept and answered with a receipt.
 func newSite(t testing.TB, pages map[string]string) *site {
 	t.Helper()
-	s := &site{}
+	s := &site{pages: pages}
 	s.Server = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost {
 			s.take(w, r)
 			return
 		}
+		s.mu.Lock()
 		page, ok := pages[r.URL.Path]
+		s.mu.Unlock()
 		if !ok {
 			http.NotFound(w, r)
 			return
@@ -326,3 +338,7 @@ title: {en: Test}
 owner: tests
 capabilities: {sites: [core], secrets: [core]}
 `
+
+type callable = starlark.Callable
+
+func thread() *starlark.Thread { return &starlark.Thread{Print: func(*starlark.Thread, string) {}} }

@@ -30,11 +30,12 @@ type module struct {
 	proxy   *guard.Proxy
 	browser *chromium
 
-	context proto.BrowserBrowserContextID // of the run, "" is the browser's own
-	fresh   string                        // step and attempt the context was made for
-	entered map[string]bool               // logins done in this context
-	shown   map[string]string             // text of a secret that was filled → its origin
-	pages   []*page                       // open ones, in the order they were opened
+	context  proto.BrowserBrowserContextID // of the run, "" is the browser's own
+	fresh    string                        // step and attempt the context was made for
+	entered  map[string]bool               // logins done in this context
+	shown    map[string]string             // text of a secret that was filled → its origin
+	deadline time.Duration                 // from press to request, 0: the guard's own
+	pages    []*page                       // open ones, in the order they were opened
 }
 
 func newModule(rt modules.Runtime) *module {

@@ -88,9 +88,10 @@ func (p *page) builtin(name string, run method) *starlark.Builtin {
 		if err := p.usable(p.m.rt.Scope(thread).Path()); err != nil {
 			return nil, err
 		}
+		before := len(p.m.proxy.Refusals())
 		value, err := run(thread, b, args, kwargs)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
+			return nil, fmt.Errorf("%s: %w", name, p.because(err, before))
 		}
 		return value, nil
 	})
@@ -109,7 +110,7 @@ type landing struct {
 	URL      string `json:"url"`
 	Status   int    `json:"status"`
 	Password bool   `json:"password"`
-	Failed   bool   `json:"failed"`
+	Guard    string `json:"guard"` // code, when the page is the proxy's own answer
 }
 
 // asksToSignIn says that the site shows a password field at another address.
@@ -121,6 +122,8 @@ func (l landing) asksToSignIn(to address) bool {
 
 func (l landing) ok(to address) error {
 	switch {
+	case l.Guard != "":
+		return l.stopped()
 	case l.Status >= 500:
 		return fault.New(fault.Application, "site_error", "the site answered %d at %s", l.Status, to.pathOnly()).WithHint("see whether the site works; the step is tried again").Retry()
 	case l.Status == 404 || l.Status == 410:
@@ -156,7 +159,7 @@ func (p *page) visit(ctx context.Context, to string) (landing, error) {
 		return landing{}, err
 	}
 	var state landing
-	err = p.tab.ask(ctx, &state, "ready", stillFor, quietLimit.Milliseconds())
+	err = p.tab.ask(ctx, &state, "ready", 0, 0)
 	return state, err
 }
 
@@ -171,7 +174,11 @@ func (p *page) quiet(ctx context.Context) error {
 	if err := p.m.proxy.Quiet(bounded, quietFor); err != nil && ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	if err := p.tab.ask(ctx, nil, "ready", stillFor, 2000); err != nil {
+	var state landing
+	if err := p.tab.ask(ctx, &state, "ready", stillFor, 2000); err != nil {
+		return err
+	}
+	if err := state.stopped(); err != nil {
 		return err
 	}
 	return p.closePopups(ctx)

@@ -46,7 +46,7 @@ func (f form) submit(thread *starlark.Thread, b *starlark.Builtin, args starlark
 	if err := p.scope.ClaimSubmit(); err != nil {
 		return nil, err
 	}
-	call := guard.Call{Submit: rule, Key: parts, Values: maps.Clone(p.values), Probe: look, Settle: rule.Settle}
+	call := guard.Call{Submit: rule, Key: parts, Values: maps.Clone(p.values), Probe: look, Settle: rule.Settle, Deadline: p.m.deadline}
 	return p.send(call, &driver{page: p, form: f.title, button: button}, naming{p.scope, lookName})
 }
 
@@ -209,6 +209,9 @@ func (d *driver) Press(ctx context.Context) error {
 	if err := p.tab.press(ctx, at); err != nil {
 		return fmt.Errorf("press submit button: %w", err)
 	}
+	if err := p.tab.trouble(); err != nil {
+		return err // the page asked, and was told no
+	}
 	d.finish()
 	watch, stop := context.WithCancel(p.m.rt.Context())
 	d.stop = stop
@@ -220,7 +223,7 @@ func (d *driver) Press(ctx context.Context) error {
 func (d *driver) confirm(ctx context.Context) {
 	const limit = 10 * time.Second
 	var at *spot
-	if err := d.page.tab.once(ctx, &at, "confirmation", limit.Milliseconds()); err != nil || at == nil || at.Fault != nil {
+	if err := d.page.tab.eval(ctx, &at, "confirmation", limit.Milliseconds()); err != nil || at == nil || at.Fault != nil {
 		return // no box, or the page went on: the guard sees whether anything was sent
 	}
 	if err := d.page.tab.press(ctx, *at); err != nil {

@@ -135,6 +135,11 @@ func (t *tab) once(ctx context.Context, out any, name string, args ...any) error
 	if err := t.trouble(); err != nil {
 		return err
 	}
+	return t.eval(ctx, out, name, args...)
+}
+
+// eval is once for those who leave a trouble of the page to others.
+func (t *tab) eval(ctx context.Context, out any, name string, args ...any) error {
 	context, err := t.enter(ctx)
 	if err != nil {
 		return moved(err)
@@ -149,9 +154,6 @@ func (t *tab) once(ctx context.Context, out any, name string, args ...any) error
 	}.Call(t.call(ctx))
 	if err != nil {
 		t.leave()
-		if trouble := t.trouble(); trouble != nil {
-			return trouble
-		}
 		return moved(err)
 	}
 	if result.ExceptionDetails != nil {

@@ -21,6 +21,7 @@ globalThis.bb = (() => {
 
   // all finds in the document and in open shadow roots below it.
   const all = (selector, root = document) => {
+    if (!root) return []; // a document without a body
     const found = [...root.querySelectorAll(selector)];
     for (const el of root.querySelectorAll("*")) if (el.shadowRoot) found.push(...all(selector, el.shadowRoot));
     return found;
@@ -150,7 +151,7 @@ globalThis.bb = (() => {
   const formRoot = (title) => {
     if (!title) {
       const forms = formsIn();
-      return forms.length === 1 ? forms[0] : document.body;
+      return forms.length === 1 ? forms[0] : document.body ?? document.documentElement;
     }
     let found = byTitle(title);
     if (!found.length) found = bySelector(title);
@@ -207,7 +208,8 @@ globalThis.bb = (() => {
     if (document.readyState === "loading") await new Promise((done) => document.addEventListener("DOMContentLoaded", done, { once: true }));
     await until(() => performance.now() - moved >= quiet, limit);
     const entry = performance.getEntriesByType("navigation")[0];
-    return { url: location.href, status: entry?.responseStatus ?? 0, password: all("input[type=password]").some(visible), failed: location.protocol === "chrome-error:" };
+    return { url: location.href, status: entry?.responseStatus ?? 0, password: all("input[type=password]").some(visible), 
+      guard: /^branchbot: (\w+)$/.exec(document.title)?.[1] ?? "" };
   };
 
   const family = (f) => families.push(f);

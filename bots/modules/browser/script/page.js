@@ -46,8 +46,8 @@
   };
   const guess = (title) => {
     let form;
-    try { form = bb.formRoot(title); } catch { form = document.body; }
-    for (const root of new Set([form, document.body])) {
+    try { form = bb.formRoot(title); } catch { form = document; }
+    for (const root of new Set([form, document])) {
       const buttons = outermost(all(pressable, root).filter((el) => visible(el) && enabled(el)));
       for (const word of words) {
         const found = buttons.filter((el) => norm(caption(el)) === word);
@@ -81,7 +81,7 @@
   };
 
   const pick = (selector) => {
-    if (!selector) return [document.body];
+    if (!selector) return [document.body ?? document.documentElement];
     try { return all(selector).filter(visible); } catch { return fault("selector", `${selector} is not a CSS selector`); }
   };
   const fault = (code, message, more = {}) => ({ fault: { code, message, ...more } });
@@ -141,7 +141,7 @@
   bb.mask = (secrets) => {
     const hide = new Set([...all("input[type=password]"), ...[...bb.secretFields].filter((el) => el.isConnected)]);
     for (const el of all("input,textarea")) if (secrets.some((s) => el.value.includes(s))) hide.add(el);
-    const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    const walk = document.createTreeWalker(document, NodeFilter.SHOW_TEXT);
     while (walk.nextNode()) if (secrets.some((s) => walk.currentNode.data.includes(s))) hide.add(walk.currentNode.parentElement);
     masked = [...hide].map((el) => [el, el.getAttribute("style")]);
     for (const [el] of masked) for (const [name, value] of [["color", "transparent"], ["-webkit-text-fill-color", "transparent"], ["background", "#888"], ["text-shadow", "none"]]) el.style.setProperty(name, value, "important");
