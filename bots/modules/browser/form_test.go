@@ -81,7 +81,7 @@ func keep(t *testing.T, b *bench) {
 		return
 	}
 	for i, e := range b.evidence {
-		name := folder + "/" + t.Name() + "-" + string(rune('0'+i)) + "-" + e.Kind + ".png"
+		name := folder + "/" + t.Name() + "-" + string(rune('0'+i)) + "-" + e.Kind + ".jpg"
 		if err := os.WriteFile(name, e.Bytes, 0o600); err != nil {
 			t.Error(err)
 		}

@@ -135,7 +135,7 @@ func (m *module) page(ctx context.Context, scope modules.Scope, at address) (*pa
 	if err != nil {
 		return nil, fmt.Errorf("open page: %w", err)
 	}
-	p := &page{m: m, tab: t, scope: scope, path: scope.Path(), at: at, values: map[string]string{}}
+	p := &page{m: m, tab: t, scope: scope, path: scope.Path(), at: at, values: map[string]string{}, refused: len(m.proxy.Refusals())}
 	m.pages = append(m.pages, p)
 	scope.OnEnd(func() { m.drop(p) })
 	return p, nil
@@ -182,7 +182,7 @@ func (m *module) signIn(thread *starlark.Thread, p *page, name string, enter sta
 	}
 	defer end()
 	login := m.rt.Pack().Manifest.Logins[name]
-	own := &page{m: m, tab: p.tab, scope: p.scope, path: p.path, at: p.at, values: map[string]string{}}
+	own := &page{m: m, tab: p.tab, scope: p.scope, path: p.path, at: p.at, values: map[string]string{}, refused: p.refused}
 	if _, err := m.rt.Call(thread, enter, own, secret{login.Secret}); err != nil {
 		return err
 	}

@@ -35,6 +35,7 @@ type page struct {
 	filled []filled          // what was filled, to be looked at again before the submit
 
 	pressed float64 // the document of the last click
+	refused int     // how many requests the proxy had refused when the page was opened
 }
 
 var _ starlark.HasAttrs = (*page)(nil)
@@ -88,10 +89,9 @@ func (p *page) builtin(name string, run method) *starlark.Builtin {
 		if err := p.usable(p.m.rt.Scope(thread).Path()); err != nil {
 			return nil, err
 		}
-		before := len(p.m.proxy.Refusals())
 		value, err := run(thread, b, args, kwargs)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, p.because(err, before))
+			return nil, fmt.Errorf("%s: %w", name, p.because(err))
 		}
 		return value, nil
 	})

@@ -21,7 +21,7 @@ func (p *page) picture(ctx context.Context, kind string) {
 	defer cancel()
 	data, err := p.snap(ctx)
 	if err == nil {
-		_, err = p.m.rt.Host().PutEvidence(ctx, host.Evidence{Kind: kind, MediaType: "image/png", Step: p.path, Bytes: data})
+		_, err = p.m.rt.Host().PutEvidence(ctx, host.Evidence{Kind: kind, MediaType: "image/jpeg", Step: p.path, Bytes: data})
 	}
 	if err != nil {
 		p.m.rt.Logger().WarnContext(ctx, "no picture was kept", "kind", kind, "step", p.path, "error", err)
@@ -43,7 +43,8 @@ func (p *page) snap(ctx context.Context) ([]byte, error) {
 	}
 	size := metrics.CSSContentSize
 	clip := &proto.PageViewport{Width: size.Width, Height: min(size.Height, pictureHeight), Scale: 1}
-	shot, err := proto.PageCaptureScreenshot{Format: proto.PageCaptureScreenshotFormatPng, Clip: clip, CaptureBeyondViewport: true}.Call(p.tab.call(ctx))
+	quality := 85
+	shot, err := proto.PageCaptureScreenshot{Format: proto.PageCaptureScreenshotFormatJpeg, Quality: &quality, Clip: clip, CaptureBeyondViewport: true}.Call(p.tab.call(ctx))
 	if err != nil {
 		return nil, err
 	}

@@ -13,15 +13,19 @@ import (
 // own answer, or stands there without what it asked for.
 var lost = []string{"page_changed", "not_found", "field_not_found", "fill_mismatch", "covered", "login_failed"}
 
-// because says whether a request that the proxy refused meanwhile is behind an error.
-func (p *page) because(err error, before int) error {
+// because says whether a request of this page that the proxy refused is behind
+// an error; the last one tells.
+func (p *page) because(err error) error {
 	refusals := p.m.proxy.Refusals()
-	for _, r := range refusals[min(before, len(refusals)):] {
+	for _, r := range slices.Backward(refusals[min(p.refused, len(refusals)):]) {
 		u, parseErr := url.Parse(r.URL)
 		if parseErr != nil || u.Scheme+"://"+u.Host != p.at.origin || r.Method == "GET" {
 			continue
 		}
-		if slices.Contains(lost, fault.Code(err)) {
+		if fault.Code(err) == "submit_mismatch" {
+			return err // its own refusal
+		}
+		if code := fault.Code(err); code == r.Code || slices.Contains(lost, code) {
 			return refusal(r, u.Path, err)
 		}
 		return fmt.Errorf("%w (the proxy refused %s %s: %s)", err, r.Method, u.Path, r.Code)

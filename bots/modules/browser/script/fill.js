@@ -19,7 +19,7 @@
 
   // hand is what a widget family may do, all of it trusted input.
   const hand = {
-    click: async (el) => act({ op: "click", ...await point(el) }),
+    click: async (el, how) => act({ op: "click", ...await point(el, how) }),
     text: (wanted) => act({ op: "text", ...typed(wanted) }),
     key: (key) => act({ op: "key", key }),
     until, frame,

@@ -13,7 +13,6 @@
     const [y, m, d] = day.split("-");
     return [day, `${y}/${m}/${d}`, `${y}${m}${d}`, `${y}年${m}月${d}日`, `${y}.${m}.${d}`];
   };
-  const panel = () => bb.all(".el-date-picker.el-picker-panel").find(bb.visible);
   bb.family({
     name: "el-date-picker", rank: 0,
     find: (pick) => pick(".el-date-editor.el-input,.el-date-editor--date").filter((el) => !el.matches(".el-range-editor,.el-date-editor--time,.el-date-editor--time-select"))
@@ -31,7 +30,7 @@
         field.select();
         await hand.text(text);
         await hand.key("Tab");
-        await hand.until(() => holds(control, wanted) && !panel(), 500);
+        await hand.until(() => holds(control, wanted), 500);
         if (holds(control, wanted)) break;
       }
     },

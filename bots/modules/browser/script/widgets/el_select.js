@@ -43,7 +43,7 @@
       await close(el, hand);
       bb.notOffered(offered, wanted);
     }
-    await hand.click(choice.li);
+    await hand.click(choice.li, { moving: true });
   };
   const search = async (el, wanted, hand) => { // choices fetched by typing
     if (!input(el) || input(el).readOnly) return undefined;
@@ -80,7 +80,6 @@
     },
     async set(control, wanted, hand) {
       if (wanted.list) await many(control, wanted, hand); else await single(control, wanted, hand);
-      await hand.until(() => !list(control.el), 600);
     },
   });
 })();
