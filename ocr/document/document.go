@@ -119,17 +119,26 @@ func open(source *kind.Source, files []string, document *ocr.Document) error {
 	return nil
 }
 
-// find returns the first kind that finds its document; the last one tried if none does.
+// find returns the first kind that finds its document; the last one tried if none
+// does. Where several may be meant it glances with each before pages are turned.
 func find(ctx context.Context, source *kind.Source, kinds []kind.Kind) (kind.Kind, kind.Reading, error) {
-	var reading kind.Reading
-	for _, k := range kinds {
-		var err error
-		if reading, err = k.Read(ctx, source); err != nil {
+	if special := kinds[:len(kinds)-1]; len(special) > 0 {
+		source.Glance = true
+		k, reading, err := first(ctx, source, special)
+		if err != nil || reading.Found {
 			return k, reading, err
 		}
-		if reading.Found {
-			return k, reading, nil
+		source.Glance = false
+	}
+	return first(ctx, source, kinds)
+}
+
+func first(ctx context.Context, source *kind.Source, kinds []kind.Kind) (kind.Kind, kind.Reading, error) {
+	for _, k := range kinds {
+		reading, err := k.Read(ctx, source)
+		if err != nil || reading.Found {
+			return k, reading, err
 		}
 	}
-	return kinds[len(kinds)-1], reading, nil
+	return kinds[len(kinds)-1], kind.Reading{}, nil
 }

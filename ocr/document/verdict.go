@@ -3,6 +3,7 @@ package document
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"branchbot/ocr"
 	"branchbot/ocr/check"
@@ -19,12 +20,13 @@ func judge(document *ocr.Document, reading kind.Reading, expect map[string]strin
 		expired.Contradiction = allHold(reading.Checks)
 		checks = append(checks, expired)
 	}
+	wellRead := allHold(reading.Checks)
 	for _, name := range slices.Sorted(maps.Keys(expect)) {
-		checks = append(checks, compare(reading.Fields, name, expect[name]))
+		checks = append(checks, compare(reading.Fields, name, expect[name], wellRead))
 	}
 	doubt := false
 	for name, field := range reading.Fields {
-		if field.Undeclared && field.Doubt == "" {
+		if field.Undeclared && field.Doubt == "" && !vouched(checks, field.Vouchers) {
 			field.Doubt = "nothing on the document checks it: compare it with the declared value"
 		}
 		doubt = doubt || field.Doubt != ""
@@ -52,9 +54,9 @@ func verdict(checks []kind.Check, doubt bool) string {
 }
 
 // compare checks one declared value. Equal, the two vouch for each other and the
-// field's doubt is gone. Different, it is a contradiction unless the reading
-// itself is in doubt.
-func compare(fields map[string]kind.Field, name, declared string) kind.Check {
+// field's doubt is gone. Different, it is a contradiction unless the reading may
+// be what is wrong.
+func compare(fields map[string]kind.Field, name, declared string, wellRead bool) kind.Check {
 	rule := "expect." + name
 	field, ok := fields[name]
 	if !ok || field.Value == "" {
@@ -66,10 +68,27 @@ func compare(fields map[string]kind.Field, name, declared string) kind.Check {
 	}
 	if !same(field.Value, declared) {
 		failed := kind.Holds(rule, false, "the document says something else")
-		failed.Contradiction = field.Doubt == "" && !field.Guess
+		failed.Contradiction = wellRead && field.Doubt == "" && (!field.Guess || nothingShared(field.Value, declared))
 		return failed
 	}
 	field.Doubt, field.Undeclared = "", false
 	fields[name] = field
 	return kind.Holds(rule, true, "")
+}
+
+// nothingShared reports whether two values have no character in common: no misread
+// of a few characters explains that.
+func nothingShared(a, b string) bool {
+	return !strings.ContainsAny(check.Fold(a), check.Fold(b))
+}
+
+// vouched reports whether all vouchers equal their declared values.
+func vouched(checks []kind.Check, vouchers []string) bool {
+	for _, name := range vouchers {
+		equal := func(c kind.Check) bool { return c.Rule == "expect."+name && c.OK }
+		if !slices.ContainsFunc(checks, equal) {
+			return false
+		}
+	}
+	return len(vouchers) > 0
 }

@@ -31,7 +31,7 @@ const (
 // nothing is found upright.
 func (Kind) Read(ctx context.Context, source *kind.Source) (kind.Reading, error) {
 	for _, page := range source.Pages {
-		for _, quarters := range turns(page) {
+		for _, quarters := range source.Turns(turns(page)...) {
 			found, err := look(ctx, source, page.Turned(quarters))
 			if err != nil {
 				return kind.Reading{}, err
@@ -55,7 +55,7 @@ func turns(page *picture.Picture) []int {
 // look reads the whole page once and finds the rows of the card.
 func look(ctx context.Context, source *kind.Source, page *picture.Picture) (*card, error) {
 	level, _ := sized(page).Straightened()
-	words, err := source.Read(ctx, level, ocr.Options{Languages: []string{"chi_sim"}, Layout: ocr.Auto})
+	words, err := source.Look(ctx, level, ocr.Options{Languages: []string{"chi_sim"}, Layout: ocr.Auto})
 	if err != nil {
 		return nil, err
 	}

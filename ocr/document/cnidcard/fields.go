@@ -39,13 +39,7 @@ func doubtful(f kind.Field, why string) kind.Field {
 // readNumber reads the number with two models. It is sure when both agree and
 // all of GB 11643 holds.
 func (c *card) readNumber(ctx context.Context, source *kind.Source, fields map[string]kind.Field) ([]kind.Check, error) {
-	left, ok := c.number.left(func(w ocr.Word) bool { return longestDigits(w.Text) >= 6 })
-	if !ok {
-		left, ok = c.number.left(func(w ocr.Word) bool { return longestDigits(w.Text) >= 1 })
-	}
-	if !ok {
-		left = c.values
-	}
+	left := c.numberEdge()
 	candidates := []line{pick(c.number, left, c.page.Stored)}
 	for _, language := range []string{"eng", "chi_sim"} {
 		l, err := c.again(ctx, source, c.number, left, c.height*2, language, plainHeight)
@@ -68,6 +62,26 @@ func (c *card) readNumber(ctx context.Context, source *kind.Source, fields map[s
 		kind.Holds("gb11643.birth_date", number.Birth() != "" && number.Birth() <= time.Now().Format(time.DateOnly),
 			"the number holds an impossible birth date"),
 	}, nil
+}
+
+// numberEdge is where the digits of the number start: at the word with most of
+// them, or at digits that were split off before it.
+func (c *card) numberEdge() int {
+	for i, word := range c.number.words {
+		if longestDigits(word.Text) < 6 {
+			continue
+		}
+		for i > 0 && longestDigits(c.number.words[i-1].Text) == len(c.number.words[i-1].Text) {
+			i--
+		}
+		return c.number.words[i].Box[0]
+	}
+	for _, word := range c.number.words {
+		if longestDigits(word.Text) > 0 {
+			return word.Box[0]
+		}
+	}
+	return c.values
 }
 
 // citizenNumber keeps digits and X; the last run of them that is long enough.

@@ -6,7 +6,6 @@ import (
 	"math"
 	"strings"
 
-	"branchbot/internal/fault"
 	"branchbot/ocr"
 	"branchbot/ocr/document/kind"
 )
@@ -35,10 +34,7 @@ func (c *card) again(ctx context.Context, source *kind.Source, r row, left, gap 
 	}
 	factor := min(height/float64(c.height), 6)
 	cut := c.page.Cropped(box).Scaled(factor * softness).Scaled(1 / softness).Padded(8)
-	words, err := source.Read(ctx, cut, ocr.Options{Languages: []string{language}, Layout: ocr.Line})
-	if fault.HasCode(err, "ocr_empty") {
-		return line{}, nil // nothing legible here is an answer of its own
-	}
+	words, err := source.Look(ctx, cut, ocr.Options{Languages: []string{language}, Layout: ocr.Line})
 	if err != nil {
 		return line{}, err
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"branchbot/internal/fault"
 	"branchbot/ocr"
 	"branchbot/ocr/picture"
 )
@@ -36,6 +37,9 @@ type Field struct {
 	// Undeclared says that nothing on the document checks the value: it is
 	// doubtful until it equals the declared one.
 	Undeclared bool
+	// Vouchers are other fields: when all of them equal the declared ones, this one
+	// counts as declared too.
+	Vouchers []string
 	// Guess says that the value was put right by rules or read without enough
 	// confidence: where it differs from the declared one, the reading may be wrong.
 	Guess bool
@@ -64,13 +68,32 @@ func Holds(rule string, ok bool, detail string, args ...any) Check {
 type Source struct {
 	Pages  []*picture.Picture
 	Engine ocr.Engine
+	// Glance asks to look at the pages as they lie, without turning them.
+	Glance bool
 
 	CPU     time.Duration
 	Engines []string // versions seen, without doubles
 }
 
-// Read recognises one picture. A picture without text gives no words: whether
-// that is a failure the kind knows (it finds nothing).
+// Turns are the quarters of a circle by which to turn a page, in the order of a
+// kind's liking; a glance takes the first only.
+func (s *Source) Turns(liked ...int) []int {
+	if s.Glance {
+		return liked[:1]
+	}
+	return liked
+}
+
+// Look is Read for a page that may lie the wrong way: nothing legible is no error.
+func (s *Source) Look(ctx context.Context, page *picture.Picture, options ocr.Options) ([]ocr.Word, error) {
+	words, err := s.Read(ctx, page, options)
+	if fault.HasCode(err, "ocr_empty") {
+		return nil, nil
+	}
+	return words, err
+}
+
+// Read recognises one picture. Codes: those of the engine.
 func (s *Source) Read(ctx context.Context, page *picture.Picture, options ocr.Options) ([]ocr.Word, error) {
 	read, err := s.Engine.Recognise(ctx, page.Gray, options)
 	s.CPU += read.CPU
