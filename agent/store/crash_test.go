@@ -87,7 +87,7 @@ func TestKilledWhileWriting(t *testing.T) {
 	told := newPromised()
 	for range kills(t) {
 		cmd, lines := startChild(t, dir, "")
-		for left := r.IntN(60); left > 0 && lines.Scan(); left-- {
+		for left := r.IntN(24); left > 0 && lines.Scan(); left-- {
 			told.note(lines.Text())
 		}
 		for range r.IntN(20_000) { // some microseconds, to hit another place

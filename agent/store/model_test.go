@@ -76,17 +76,17 @@ func randomScan(r *rand.Rand) Scan {
 // between, against a plain map.
 func TestStoreIsAMap(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(6) {
+	for seed := range uint64(4) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			t.Parallel()
 			r := rand.New(rand.NewPCG(seed, 1))
 			dir := t.TempDir()
 			s := openStore(t, dir)
 			want := model{Settings: {}, Sites: {}, Journal: {}}
-			for range 150 {
+			for range 90 {
 				want = randomTransaction(t, r, s, want)
 				checkScans(t, r, s, want)
-				if r.IntN(30) == 0 {
+				if r.IntN(20) == 0 {
 					if err := s.Close(); err != nil {
 						t.Fatal(err)
 					}
