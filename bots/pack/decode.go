@@ -62,6 +62,7 @@ func (d *decoder) pairs(path string, node *yaml.Node, each func(path, key string
 			continue
 		}
 		if seen[key.Value] {
+			d.places[at] = key
 			d.problem(at, "duplicate_key", "", "%q stands here twice", key.Value)
 			continue
 		}
