@@ -166,9 +166,8 @@ globalThis.bb = (() => {
   };
 
   // ---- where to click ---------------------------------------------------------------
-  // point waits until el stands still and is what a click there would hit. What
-  // is looked at again after the click may be hit while it moves.
-  const point = async (el, { ms = 4000, moving = false } = {}) => {
+  // point waits until el stands still and is what a click there would hit.
+  const point = async (el, ms = 4000) => {
     let last = "", covered;
     const spot = await until(() => {
       if (!el.isConnected) return { gone: true };
@@ -179,7 +178,7 @@ globalThis.bb = (() => {
       const now = el.getBoundingClientRect(), key = [now.x, now.y, now.width, now.height].join();
       const still = key === last;
       last = key;
-      if (!still && !moving || !now.width || !now.height) return undefined;
+      if (!still || !now.width || !now.height) return undefined;
       const x = now.x + now.width / 2, y = now.y + now.height / 2;
       const hit = deepest(x, y);
       covered = !(hit && (el === hit || el.contains(hit) || hit.contains(el) && hit.matches("label,a,button,[role=option],li") || hit.closest?.("label")?.control === el || el.getRootNode().host?.contains(hit))) ? hit ?? document.body : undefined;

@@ -19,7 +19,7 @@
 
   // hand is what a widget family may do, all of it trusted input.
   const hand = {
-    click: async (el, how) => act({ op: "click", ...await point(el, how) }),
+    click: async (el) => act({ op: "click", ...await point(el) }),
     text: (wanted) => act({ op: "text", ...typed(wanted) }),
     key: (key) => act({ op: "key", key }),
     until, frame,
@@ -42,6 +42,17 @@
     }, ms);
     if (!found) throw problem;
     return found;
+  };
+
+  // calm takes the motion out of the widgets of a family: clicks during a
+  // pop-up's motion are lost, and waiting for its end is most of a fill.
+  const calmed = new Set();
+  const calm = ({ style }) => {
+    if (!style || calmed.has(style)) return;
+    calmed.add(style);
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync(style);
+    document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet];
   };
 
   const right = ({ control, wanted }) => control.family.holds(control, wanted);
@@ -80,6 +91,7 @@
     let open = found.fields.filter((f) => !right(f));
     const direct = open.filter((f) => f.control.family.direct?.(f.control, f.wanted));
     open = open.filter((f) => !direct.includes(f));
+    for (const f of open) calm(f.control.family);
     for (const f of open) f.quick = f.control.family.burst?.(f.control, f.wanted);
     await burst(open.filter((f) => f.quick).map((f) => f.quick));
     for (const f of open.filter((f) => !f.quick)) await set(f);

@@ -15,6 +15,7 @@
   };
   bb.family({
     name: "el-date-picker", rank: 0,
+    style: ".el-popper,[class*=el-zoom-in-],[class*=el-fade-in]{transition:none!important;animation:none!important}",
     find: (pick) => pick(".el-date-editor.el-input,.el-date-editor--date").filter((el) => !el.matches(".el-range-editor,.el-date-editor--time,.el-date-editor--time-select"))
       .map((el) => ({ el, inner: [input(el)].filter(Boolean) })),
     holds,

@@ -43,7 +43,7 @@
       await close(el, hand);
       bb.notOffered(offered, wanted);
     }
-    await hand.click(choice.li, { moving: true });
+    await hand.click(choice.li);
   };
   const search = async (el, wanted, hand) => { // choices fetched by typing
     if (!input(el) || input(el).readOnly) return undefined;
@@ -72,6 +72,7 @@
   };
   bb.family({
     name: "el-select", rank: 0,
+    style: ".el-popper,[class*=el-zoom-in-],[class*=el-fade-in]{transition:none!important;animation:none!important}",
     find: (pick) => pick(".el-select").map((el) => ({ el, inner: [input(el)].filter(Boolean) })),
     holds,
     check: ({ el }, wanted) => {
