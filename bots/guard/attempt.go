@@ -209,5 +209,5 @@ func (a *attempt) arrive(page *reply) {
 
 func sameURL(a, b *url.URL) bool {
 	return origin(a.Scheme, a.Host) == origin(b.Scheme, b.Host) &&
-		strings.TrimSuffix(a.Path, "/") == strings.TrimSuffix(b.Path, "/") && a.Query().Encode() == b.Query().Encode()
+		"/"+strings.TrimPrefix(a.Path, "/") == "/"+strings.TrimPrefix(b.Path, "/") && a.Query().Encode() == b.Query().Encode()
 }

@@ -24,6 +24,7 @@ func (s *submission) conclude(ctx context.Context, held *reply, err error) (Resu
 	s.result.State, s.result.Receipt, s.result.Message = seen.state, seen.receipt, seen.message
 	err = s.record(ctx, wire.RecordOutcome, wire.OutcomeData{State: seen.state, Receipt: seen.receipt, Message: seen.message,
 		Status: held.status, GuardMS: s.result.GuardMS})
+	s.released()
 	s.driver.Picture(ctx, "after_submit")
 	return s.result, errors.Join(err, s.outcomeFault())
 }
@@ -83,6 +84,7 @@ func (s *submission) outcomeFault() error {
 func (s *submission) doubt(ctx context.Context, reason string, status int) (Result, error) {
 	s.result.Reason = reason
 	err := s.record(ctx, wire.RecordUnknown, wire.UnknownData{Reason: reason, Status: status})
+	s.released()
 	s.driver.Picture(ctx, "after_submit")
 	s.driver.Abandon(ctx)
 	if err != nil {

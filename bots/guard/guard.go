@@ -11,10 +11,11 @@ import (
 )
 
 // Driver does the part of a submit that depends on how it is made: pressing a
-// button in a page, or building a plain HTTP request.
+// button in a page, or building a plain HTTP request. It is asked for one thing
+// at a time: Press has returned before a Picture or Abandon that follows it.
 type Driver interface {
 	// Press makes the request happen. It returns once the press is done, not
-	// when the reply is there.
+	// when the reply is there. Its context ends when the press no longer matters.
 	Press(ctx context.Context) error
 	// Picture takes evidence; kind is before_submit or after_submit. Best effort.
 	Picture(ctx context.Context, kind string)

@@ -116,6 +116,7 @@ type submission struct {
 	attempt  *attempt
 	prepared bool      // a request may have been sent
 	sent     time.Time // the last moment at which it may have been
+	released func()    // the press is over
 	result   Result
 }
 
@@ -173,23 +174,11 @@ func BusinessKey(parts []string) string {
 
 // run goes on after the intent is on disk.
 func (s *submission) run(ctx context.Context) (Result, error) {
-	pressing, finish := context.WithCancel(ctx)
-	pressed := make(chan error, 1)
-	defer func() {
-		finish()
-		for range pressed { // until it is closed: the press is over
-		}
-	}()
-
 	s.attempt.arm(nil)
 	s.driver.Picture(ctx, "before_submit")
 	s.result.Attempts++
-	go func() { // a page may block its own press until the reply is there
-		defer close(pressed)
-		if err := s.driver.Press(pressing); err != nil {
-			pressed <- err
-		}
-	}()
+	pressed := s.press(ctx)
+	defer s.released()
 	held, err := s.waitForRequest(ctx, pressed)
 	if err != nil {
 		return s.refused(ctx, err)
@@ -200,6 +189,22 @@ func (s *submission) run(ctx context.Context) (Result, error) {
 		return s.refused(ctx, err)
 	}
 	return s.conclude(learn, answer, err)
+}
+
+// press presses beside us: a page may block its own press until the reply is
+// there. released ends it and waits for it; the driver does one thing at a time.
+func (s *submission) press(ctx context.Context) <-chan error {
+	ctx, finish := context.WithCancel(ctx)
+	pressed, over := make(chan error, 1), make(chan struct{})
+	s.released = func() { finish(); <-over }
+	go func() {
+		defer close(over)
+		if err := s.driver.Press(ctx); err != nil {
+			pressed <- err
+		}
+		close(pressed)
+	}()
+	return pressed
 }
 
 // waitForRequest returns the request that the press made. A press that failed
@@ -246,7 +251,7 @@ func (s *submission) transmit(ctx, learn context.Context, held *exchange) (*repl
 			held.answer(answer)
 			return answer, nil
 		}
-		if leg == maxLegs || !s.legListed(answer) {
+		if leg == maxLegs || !s.legListed(held.request.Method, answer) {
 			s.proxy.gate.note(held.request.Request, codeRedirect)
 			held.answer(page(http.StatusForbidden, codeRedirect))
 			return answer, nil
@@ -259,14 +264,14 @@ func (s *submission) transmit(ctx, learn context.Context, held *exchange) (*repl
 	}
 }
 
-func (s *submission) legListed(answer *reply) bool {
+func (s *submission) legListed(method string, answer *reply) bool {
 	next := answer.location()
 	if next == nil {
 		return false
 	}
 	to, known := s.proxy.origins[origin(next.Scheme, next.Host)]
 	for _, leg := range s.call.Submit.Legs {
-		if known && pathFits(leg.Path, next.Path) && (leg.Site == "" || leg.Site == to.site) {
+		if known && leg.Method == method && pathFits(leg.Path, next.Path) && (leg.Site == "" || leg.Site == to.site) {
 			return true
 		}
 	}
@@ -355,6 +360,7 @@ func (s *submission) refused(ctx context.Context, why error) (Result, error) {
 	coded := fault.Of(why)
 	s.result.State, s.result.Reason = wire.SubmitRefused, coded.Code
 	err := s.record(ctx, wire.RecordOutcome, wire.OutcomeData{State: s.result.State, Reason: coded.Code, Mismatches: s.result.Mismatches})
+	s.released()
 	s.driver.Abandon(ctx)
 	return s.result, errors.Join(why, err)
 }

@@ -135,6 +135,55 @@ func TestDoubtIsSettledByLooking(t *testing.T) {
 	}
 }
 
+func TestSettleAfterACrash(t *testing.T) {
+	t.Parallel()
+	site, submit := newBank(t, tlsH1), openSubmit()
+	p := openProxy(t, site, manifestOf(submit))
+	for _, test := range []struct {
+		found, recorded bool
+		line, code      string
+	}{{true, false, "unknown reconciled", ""}, {false, true, "reconciled", "not_processed"}} {
+		records, call := &journal{}, callOf(submit)
+		call.Probe = func(context.Context) (map[string]string, bool, error) {
+			if got := send(t.Context(), browserOf(t, p), "POST", site.URL+"/api/accounts", asJSON, annaJSON); got.status != 403 {
+				t.Errorf("a write left during the probe: %+v", got)
+			}
+			return nil, test.found, nil
+		}
+		_, err := p.Settle(t.Context(), call, time.Now(), test.recorded, records)
+		if fault.Code(err) != test.code || records.line() != test.line {
+			t.Errorf("%v %s", err, records.line())
+		}
+	}
+}
+
+func TestAWriteAheadOfTheSubmitExtendsTheDeadline(t *testing.T) {
+	t.Parallel()
+	site, submit := newBank(t, tlsH1), openSubmit()
+	submit.Before = []pack.Matcher{{Method: "POST", Path: "/upload"}}
+	call := callOf(submit)
+	call.Deadline = 300 * time.Millisecond
+	site.mux.HandleFunc("POST /upload", func(w http.ResponseWriter, r *http.Request) {
+		select { // longer than the deadline
+		case <-time.After(2 * call.Deadline):
+		case <-r.Context().Done():
+		}
+	})
+	p := openProxy(t, site, manifestOf(submit))
+	client := browserOf(t, p)
+	var got answer
+	post := presses(client, site.URL+"/api/accounts", annaJSON, &got)
+	driver := &hand{press: func(ctx context.Context) error {
+		if up := send(ctx, client, "POST", site.URL+"/upload", "text/plain", "scan"); up.status != 200 {
+			return errors.New("upload failed")
+		}
+		return post(ctx)
+	}}
+	if result, err := p.Submit(t.Context(), call, driver, &journal{}); err != nil || len(site.records()) != 1 {
+		t.Errorf("%+v %v", result, err)
+	}
+}
+
 func TestProbeFirstFindsTheRecord(t *testing.T) {
 	t.Parallel()
 	site, submit := newBank(t, tlsH1), openSubmit()

@@ -81,11 +81,14 @@ func (q *request) value(key string) (string, bool, error) {
 }
 
 func anyIs(allowed []any, actual string) bool {
-	return slices.ContainsFunc(allowed, func(one any) bool { return scalarText(one) == actual })
+	return slices.ContainsFunc(allowed, func(one any) bool {
+		text := scalarText(one)
+		return text == actual || sameAmount(text, actual)
+	})
 }
 
 // scalarText writes a value of a manifest or of JSON as the leaf of a payload is
-// written: 0, "0" and 0.0 are the same.
+// written: 0 and "0" are the same.
 func scalarText(value any) string {
 	switch v := value.(type) {
 	case nil:

@@ -29,7 +29,7 @@ func (p *pending) announce() {
 // visit is one request's stay.
 type visit struct {
 	pending *pending
-	stream  bool
+	counted bool // among the busy
 }
 
 // enter fails once the proxy is closing.
@@ -39,37 +39,42 @@ func (p *pending) enter() (*visit, bool) {
 	if p.closed {
 		return nil, false
 	}
-	p.busy++
 	p.inside++
-	p.announce()
 	return &visit{pending: p}, true
+}
+
+// begins says that it is a request to a site. What the browser asks of its
+// maker, and is refused, is no sign of a busy page.
+func (v *visit) begins() {
+	v.pending.mu.Lock()
+	defer v.pending.mu.Unlock()
+	v.counted = true
+	v.pending.busy++
+	v.pending.announce()
 }
 
 // streams says that the request will stay open for as long as the page likes.
 func (v *visit) streams() {
 	v.pending.mu.Lock()
 	defer v.pending.mu.Unlock()
-	if !v.stream {
-		v.stream = true
-		v.pending.less()
-	}
+	v.less()
 }
 
 func (v *visit) exit() {
 	v.pending.mu.Lock()
 	defer v.pending.mu.Unlock()
 	v.pending.inside--
-	if !v.stream {
-		v.pending.less()
-	}
-	v.pending.announce()
+	v.less()
 }
 
 // less is called with the lock held.
-func (p *pending) less() {
-	p.busy--
-	p.idleSince = time.Now()
-	p.announce()
+func (v *visit) less() {
+	if v.counted {
+		v.counted = false
+		v.pending.busy--
+		v.pending.idleSince = time.Now()
+	}
+	v.pending.announce()
 }
 
 func (p *pending) quiet(ctx context.Context, d time.Duration) error {

@@ -156,6 +156,7 @@ func (p *Proxy) handle(w http.ResponseWriter, r *http.Request) {
 		p.refuse(w, r, http.StatusForbidden, code)
 		return
 	}
+	visit.begins()
 	p.forward(w, newRequest(r, to), visit)
 }
 
