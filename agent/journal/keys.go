@@ -128,3 +128,31 @@ func (h *head) free(tx *store.Tx) error {
 	h.Open, h.Claim = closed, nil
 	return nil
 }
+
+// ForgetClaims deletes claims whose window is over: those of up to limit rows
+// from the given place. It returns the place to go on, nil after the last row.
+func ForgetClaims(tx *store.Tx, from []byte, limit int) (next []byte, err error) {
+	var over [][]byte
+	seen := 0
+	err = tx.Range(store.Keys, store.Scan{From: from}, func(id, value []byte) error {
+		if seen == limit {
+			next = id
+			return store.ErrStop
+		}
+		seen++
+		var claim Claim
+		if json.Unmarshal(value, &claim) == nil && claim.State != "" && !tx.Now().Before(claim.Until) {
+			over = append(over, id)
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, store.ErrDamaged) { // damaged ones stay taken
+		return nil, fmt.Errorf("forget business keys: %w", err)
+	}
+	for _, id := range over {
+		if err := tx.Delete(store.Keys, id); err != nil {
+			return nil, err
+		}
+	}
+	return next, nil
+}

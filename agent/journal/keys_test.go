@@ -57,6 +57,44 @@ func TestDamagedClaimIsInDoubt(t *testing.T) {
 	}
 }
 
+// Only claims whose window is over are forgotten, and never an open one.
+func TestForgetClaims(t *testing.T) {
+	t.Parallel()
+	c := newClock()
+	s := openStore(t, c)
+	if err := write(t, s, start("run_a")); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 10 {
+		window := map[bool]string{true: "1h", false: "100h"}[i < 4]
+		claim := record("run_a", wire.RecordIntent, wire.IntentData{Key: fmt.Sprint(i), Window: window})
+		if err := write(t, s, claim, outcome("run_a", wire.SubmitAcknowledged)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := write(t, s, record("run_a", wire.RecordIntent, wire.IntentData{Key: "open", Window: "1h"})); err != nil {
+		t.Fatal(err)
+	}
+	c.pass(50 * time.Hour)
+	var from []byte
+	for range 4 { // 11 rows in threes
+		err := update(t, s, func(tx *store.Tx) (err error) {
+			from, err = journal.ForgetClaims(tx, from, 3)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	left := 0
+	err := s.View(func(tx *store.Tx) error {
+		return tx.Range(store.Keys, store.Scan{}, func(_, _ []byte) error { left++; return nil })
+	})
+	if err != nil || left != 7 || from != nil {
+		t.Errorf("%d claims are left, want 7; place %x, %v", left, from, err)
+	}
+}
+
 // world is what runs and keys must be, written the plain way.
 type world struct {
 	runs map[string]*modelRun

@@ -313,3 +313,28 @@ func TestDamagedRecordIsMended(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// Records made before enrolment get the device's name; a damaged one does not
+// stop enrolment.
+func TestAdopt(t *testing.T) {
+	t.Parallel()
+	s, _ := openStore(t)
+	add(t, s, 4)
+	if err := acknowledge(t, s, "one", 2); err != nil {
+		t.Fatal(err)
+	}
+	update(t, s, func(tx *store.Tx) error { return tx.Delete(store.Outbox, store.NumberKey(3)) })
+	update(t, s, func(tx *store.Tx) error { return outbox.Adopt(tx, "dev_2") })
+	for seq, want := range map[uint64]string{1: "dev_1", 2: "dev_2", 4: "dev_2"} {
+		err := s.View(func(tx *store.Tx) error {
+			r, err := store.GetJSON[wire.Record](tx, store.Outbox, store.NumberKey(seq))
+			if r.Device != want || r.Seq != seq {
+				t.Errorf("record %d is of %q, want %q", r.Seq, r.Device, want)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
