@@ -24,13 +24,16 @@ type fixture struct {
 	keeper *evidence.Keeper
 	free   uint64
 	now    time.Time
+	point  func(name string)
 }
 
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	f := &fixture{dir: t.TempDir(), free: 1 << 40, now: time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)}
+	f := &fixture{dir: t.TempDir(), free: 1 << 40, point: func(string) {}, now: time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)}
 	var err error
-	f.store, err = store.Open(t.Context(), store.Options{Dir: f.dir, Now: func() time.Time { return f.now }})
+	f.store, err = store.Open(t.Context(), store.Options{
+		Dir: f.dir, Now: func() time.Time { return f.now }, Point: func(name string) { f.point(name) },
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -236,5 +239,38 @@ func TestUnfinishedFilesAreRemoved(t *testing.T) {
 	f.open(t)
 	if files := f.files(t); len(files) != 1 || files[0] == left {
 		t.Errorf("files %q", files)
+	}
+}
+
+// A crash between file and row leaves a file that nobody knows of. Sweep removes
+// it, and nothing else.
+func TestSweepAfterACrash(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.put(t, "known")
+	f.point = func(name string) {
+		if name == "evidence.file_written" {
+			panic("crash")
+		}
+	}
+	for _, text := range []string{"forgotten", "comes again"} {
+		func() {
+			defer func() { _ = recover() }()
+			f.put(t, text)
+		}()
+	}
+	f.point = func(string) {}
+	if files, pending := f.files(t), f.pending(t); len(files) != 3 || fmt.Sprint(pending) != "[known]" {
+		t.Fatalf("after the crash: files %q, pending %q", files, pending)
+	}
+	f.put(t, "comes again")
+	if n, err := f.keeper.Sweep(t.Context(), time.Now().Add(-time.Hour)); n != 0 || err != nil {
+		t.Errorf("a new file may still get its row: swept %d, %v", n, err)
+	}
+	if n, err := f.keeper.Sweep(t.Context(), time.Now().Add(time.Hour)); n != 1 || err != nil {
+		t.Errorf("swept %d, %v", n, err)
+	}
+	if files, pending := f.files(t), f.pending(t); len(files) != 2 || fmt.Sprint(pending) != "[known comes again]" {
+		t.Errorf("after the sweep: files %q, pending %q", files, pending)
 	}
 }

@@ -45,6 +45,11 @@ const (
 	// EvidencePending: time, digest → nothing, until uploaded.
 	EvidencePending Bucket = "evidence_pending"
 
+	// Fires: schedule 0x00 local time → scheduler.Key and what became of it.
+	Fires Bucket = "fires"
+	// FiresSince: schedule 0x00 rule → up to when due times are dealt with.
+	FiresSince Bucket = "fires_since"
+
 	// Settings: name → value, for small things of the agent that have no table of
 	// their own (a person's language, the last doctor report).
 	Settings Bucket = "settings"
@@ -55,6 +60,6 @@ func Buckets() []Bucket {
 	return []Bucket{
 		Meta, Journal, JournalHeads, Keys, Runs, RunsByStart, RunsOpen,
 		Outbox, OutboxState, OutboxSent, Secrets, Sites, Identity,
-		Evidence, EvidencePending, Settings,
+		Evidence, EvidencePending, Fires, FiresSince, Settings,
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 
 	"go.etcd.io/bbolt"
+	bbolterrors "go.etcd.io/bbolt/errors"
 )
 
 // maxBatch bounds how many calls share one transaction.
@@ -51,7 +52,8 @@ func (s *Store) Update(ctx context.Context, fn func(*Tx) error) error {
 	return err
 }
 
-// View runs fn on a snapshot. Keep it short: see the package comment.
+// View runs fn on a snapshot. Keep it short: see the package comment. fn must not
+// call View or Update: a write that grows the file could wait between the two.
 func (s *Store) View(fn func(*Tx) error) error {
 	select {
 	case <-s.closing:
@@ -59,7 +61,11 @@ func (s *Store) View(fn func(*Tx) error) error {
 	default:
 	}
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true)) // see asDamage
-	return s.db.View(func(tx *bbolt.Tx) error { return fn(&Tx{store: s, tx: tx}) })
+	err := s.db.View(func(tx *bbolt.Tx) error { return fn(&Tx{store: s, tx: tx}) })
+	if errors.Is(err, bbolterrors.ErrDatabaseNotOpen) {
+		return ErrClosed
+	}
+	return err
 }
 
 // write is the one goroutine that changes the file.
