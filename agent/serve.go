@@ -28,6 +28,10 @@ func (a *Agent) Serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	night, err := a.night()
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
 	handler, door, err := a.handler(listener.Addr().String())
 	if err != nil {
 		return errors.Join(err, listener.Close())
@@ -41,6 +45,8 @@ func (a *Agent) Serve(ctx context.Context) error {
 	group.Go(func() error { return serveHTTP(server, listener) })
 	group.Go(func() error { a.uplink.Run(ctx); return nil })
 	group.Go(func() error { return a.runs.Recover(ctx) })
+	group.Go(func() error { return night.Run(ctx) })
+	group.Go(func() error { return a.tidy(ctx) })
 	group.Go(func() error { return a.rest(ctx, server) })
 	a.o.Logger.Info("listening", "panel", "http://"+listener.Addr().String(), "data", a.o.Config.Data)
 	return errors.Join(group.Wait(), control.RemoveDoor(a.o.Config.Data))

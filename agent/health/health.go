@@ -123,7 +123,6 @@ func languages(ctx context.Context) Check {
 	return ok("ocr_languages", "eng, chi_sim")
 }
 
-
 func trust(files []string) Check {
 	for _, file := range files {
 		if _, err := os.ReadFile(file); err != nil {

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"testing"
 
 	"branchbot/internal/testkit/bank"
@@ -26,7 +25,7 @@ const (
 func newWorld(t *testing.T, o world.Options) *world.World {
 	t.Helper()
 	o.Programs = binaries.Build(t, "branchbot", "branchbot-ocr", "headoffice")
-	o.Dir = filepath.Join(t.TempDir(), "world")
+	o.Dir = shortDir(t)
 	o.Env = os.Environ()
 	if o.Listen == (bank.Listen{}) {
 		o.Listen = bank.Listen{TLS: true, HTTP2: true}
@@ -81,4 +80,20 @@ func open(t *testing.T, w *world.World, form, number string) (wire.Run, int) {
 	out, err := w.Branchbot(t.Context(), "", "run", typed, "--json", "--as", "tester",
 		"--input", "name=王小明", "--input", "number="+number, "--input", "form="+form)
 	return runOf(t, out, err)
+}
+
+// shortDir is a temporary folder with a short name: Chromium puts a socket below
+// it, and the path of a socket has 108 bytes at most.
+func shortDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "bb")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Errorf("remove %s: %v", dir, err)
+		}
+	})
+	return dir
 }
