@@ -10,10 +10,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 
 	"branchbot/internal/fault"
+	"branchbot/internal/wire"
 )
 
 // MaxBytes bounds one blob.
@@ -29,15 +29,19 @@ func NewFolder(root string) *Folder { return &Folder{root: root} }
 // outside and become a path. Codes: digest_invalid, device_invalid.
 func (f *Folder) path(device, digest string) (string, error) {
 	hex, ok := strings.CutPrefix(digest, "sha256:")
-	if !ok || !regexp.MustCompile(`^[0-9a-f]{64}$`).MatchString(hex) {
+	if !ok || len(hex) != 64 || !only(hex, "0123456789abcdef") {
 		return "", fault.New(fault.Usage, "digest_invalid", "%q is not a digest", digest).
 			WithHint("Use sha256: and 64 hexadecimal digits in lower case.")
 	}
-	if !regexp.MustCompile(`^dev_[0-9a-z]{1,40}$`).MatchString(device) {
+	name, ok := strings.CutPrefix(device, wire.DevicePrefix)
+	if !ok || name == "" || len(name) > 40 || !only(name, "0123456789abcdefghijklmnopqrstuvwxyz") {
 		return "", fault.New(fault.Usage, "device_invalid", "%q is not a device id", device).WithHint("Ids begin with dev_.")
 	}
 	return filepath.Join(f.root, device, hex[:2], hex), nil
 }
+
+// only reports whether text has no other characters than these.
+func only(text, these string) bool { return strings.TrimLeft(text, these) == "" }
 
 // Has reports whether a blob is here.
 func (f *Folder) Has(device, digest string) bool {

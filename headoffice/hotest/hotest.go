@@ -89,13 +89,20 @@ func (o *Office) Token(t testing.TB, options enrol.TokenOptions) string {
 	return tokens[0].Token
 }
 
-// Browser is a console session with a role.
-func (o *Office) Browser(t testing.TB, role access.Role) *Browser {
+// Link makes a one-time way into the console.
+func (o *Office) Link(t testing.TB, role access.Role) string {
 	t.Helper()
 	link, err := headoffice.NewLink(t.Context(), o.Parts.Store, o.Base, role, "li.lei")
 	if err != nil {
 		t.Fatal(err)
 	}
+	return link
+}
+
+// Browser is a console session with a role.
+func (o *Office) Browser(t testing.TB, role access.Role) *Browser {
+	t.Helper()
+	link := o.Link(t, role)
 	b := &Browser{Base: o.Base, Client: client(o.Parts.Authority.Pool(), nil), Header: http.Header{}}
 	reply, body := b.Do(t, "GET", strings.TrimPrefix(link, o.Base), "")
 	if reply.StatusCode != http.StatusOK || len(reply.Cookies()) == 0 {
