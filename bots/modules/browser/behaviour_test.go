@@ -141,6 +141,7 @@ func TestScriptErrors(t *testing.T) {
 	}
 	s := newSite(t, pages)
 	b := s.bind(t, smallManifest)
+	b.module.patience = time.Second
 	for _, tt := range tests { // one browser for all: each is a step of its own
 		b.TB = t
 		e := b.fails(tt.script, tt.code)
@@ -183,7 +184,8 @@ func TestSecrets(t *testing.T) {
 def login_core(page, secret):
     page.goto("/login")
     page.fill({"密码": secret.password})
-    print(secret, secret.password, str([secret]))
+    if str([secret, secret.password]) != "[secret(core), secret(core.password)]":
+        fail(str(secret.password))
     page.click("登录")
     log.append(page.text())
 log = []
@@ -192,6 +194,7 @@ def run():
 `
 	s := newSite(t, pages)
 	b := s.bind(t, manifest)
+	b.module.patience = 2 * time.Second
 	b.secrets["core"] = host.Secret{Name: "core", Origin: "https://other.example", Values: map[string]string{"password": "Geheim-123456"}}
 	b.fails(strings.Replace(login, "log.append", "str", 1), "secret_origin")
 	b.secrets["core"] = host.Secret{Name: "core", Origin: s.URL, Values: map[string]string{"user": "x"}}

@@ -100,7 +100,7 @@ func (f form) fill(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple,
 
 // put fills once; a failure leaves a picture behind.
 func (p *page) put(ctx context.Context, plan filled) (report, error) {
-	done, err := hand{p.tab, plan.secrets}.fill(ctx, plan.title, plan.fields, patience.Milliseconds())
+	done, err := hand{p.tab, plan.secrets}.fill(ctx, plan.title, plan.fields, p.m.patience.Milliseconds())
 	if err == nil {
 		err = p.tab.trouble()
 	}

@@ -34,12 +34,13 @@ type module struct {
 	fresh    string                        // step and attempt the context was made for
 	entered  map[string]bool               // logins done in this context
 	shown    map[string]string             // text of a secret that was filled → its origin
+	patience time.Duration                 // of every wait a script can give a time for
 	deadline time.Duration                 // from press to request, 0: the guard's own
 	pages    []*page                       // open ones, in the order they were opened
 }
 
 func newModule(rt modules.Runtime) *module {
-	return &module{rt: rt, origins: maps.Clone(rt.Start().Origins), entered: map[string]bool{}, shown: map[string]string{}}
+	return &module{rt: rt, patience: 15 * time.Second, origins: maps.Clone(rt.Start().Origins), entered: map[string]bool{}, shown: map[string]string{}}
 }
 
 // Names gives the script browser and unsure.

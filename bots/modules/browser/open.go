@@ -163,7 +163,7 @@ func (m *module) arrive(ctx context.Context, thread *starlark.Thread, p *page, t
 	if err := m.signIn(thread, p, login, enter); err != nil {
 		return fmt.Errorf("login %s: %w", login, err)
 	}
-	if state, err = p.visit(ctx, to.url()); err != nil {
+	if state, err = p.after(ctx, to); err != nil {
 		return err
 	}
 	if state.asksToSignIn(to) {
@@ -172,6 +172,19 @@ func (m *module) arrive(ctx context.Context, thread *starlark.Thread, p *page, t
 	}
 	m.entered[login] = true
 	return state.ok(to)
+}
+
+// after is where a login led: sites lead on to the page that was asked for,
+// else it is opened again.
+func (p *page) after(ctx context.Context, to address) (landing, error) {
+	var state landing
+	if err := p.tab.ask(ctx, &state, "ready", 0, 0); err != nil {
+		return state, err
+	}
+	if state.URL == to.url() && !state.Password {
+		return state, nil
+	}
+	return p.visit(ctx, to.url())
 }
 
 // signIn calls the script's login function with a page of its own on the same tab.
@@ -187,7 +200,7 @@ func (m *module) signIn(thread *starlark.Thread, p *page, name string, enter sta
 		return err
 	}
 	ctx := m.rt.Context() // the request and what follows it must be through before the page is left
-	if err := p.tab.ask(ctx, nil, "left", own.pressed, patience.Milliseconds()); err != nil {
+	if err := p.tab.ask(ctx, nil, "left", own.pressed, m.patience.Milliseconds()); err != nil {
 		return err
 	}
 	return p.quiet(ctx)

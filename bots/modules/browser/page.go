@@ -17,7 +17,6 @@ import (
 )
 
 const (
-	patience   = 15 * time.Second       // default of every wait a script can give a time for
 	visitLimit = 45 * time.Second       // of one navigation
 	quietFor   = 300 * time.Millisecond // no request pending for so long
 	stillFor   = 100                    // ms without a change of the document

@@ -12,9 +12,9 @@ import (
 )
 
 // seconds is a script's timeout.
-func seconds(value starlark.Value) (time.Duration, error) {
+func (m *module) seconds(value starlark.Value) (time.Duration, error) {
 	if value == nil || value == starlark.None {
-		return patience, nil
+		return m.patience, nil
 	}
 	number, ok := starlark.AsFloat(value)
 	if !ok || number <= 0 || number > 600 {
@@ -79,7 +79,7 @@ func (p *page) click(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tupl
 	if err := starlark.UnpackArgs(b.Name(), args, kwargs, "text", &text, "timeout?", &timeout); err != nil {
 		return nil, err
 	}
-	limit, err := seconds(timeout)
+	limit, err := p.m.seconds(timeout)
 	if err != nil {
 		return nil, err
 	}
@@ -131,7 +131,7 @@ func (p *page) read(b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.
 	if err := starlark.UnpackArgs(b.Name(), args, kwargs, "selector??", &selector, "timeout?", &timeout); err != nil {
 		return answer{}, err
 	}
-	limit, err := seconds(timeout)
+	limit, err := p.m.seconds(timeout)
 	if err != nil {
 		return answer{}, err
 	}
@@ -156,7 +156,7 @@ func (p *page) wait(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple
 	if text == "" && selector == "" {
 		return nil, fault.New(fault.Usage, "wait", "page.wait needs text or selector")
 	}
-	limit, err := seconds(timeout)
+	limit, err := p.m.seconds(timeout)
 	if err != nil {
 		return nil, err
 	}

@@ -200,7 +200,7 @@ func (d *driver) Press(ctx context.Context) error {
 		return err
 	}
 	var at spot
-	if err := p.tab.ask(ctx, &at, "submitButton", d.form, d.button, patience.Milliseconds()); err != nil {
+	if err := p.tab.ask(ctx, &at, "submitButton", d.form, d.button, p.m.patience.Milliseconds()); err != nil {
 		return fmt.Errorf("find submit button: %w", err)
 	}
 	if err := at.err(); err != nil {
