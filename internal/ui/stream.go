@@ -60,5 +60,10 @@ func (s *Stream) send(text string) error {
 	if _, err := s.w.Write([]byte(text)); err != nil {
 		return err
 	}
-	return s.control.Flush()
+	if err := s.control.Flush(); err != nil {
+		return err
+	}
+	// HTTP/2 ends a stream when the moment comes, although nothing is being written.
+	_ = s.control.SetWriteDeadline(time.Time{})
+	return nil
 }
