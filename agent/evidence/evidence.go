@@ -56,6 +56,7 @@ type Entry struct {
 	Ref      wire.EvidenceRef `json:"ref"`
 	Run      string           `json:"run"`
 	Uploaded *time.Time       `json:"uploaded,omitempty"`
+	Lost     *time.Time       `json:"lost,omitempty"` // the file cannot be read any more
 }
 
 // Open makes the folder and removes files that a crash left unfinished.

@@ -209,7 +209,17 @@ func TestDamagedFile(t *testing.T) {
 	if _, err := f.keeper.Get(t.Context(), ref.Digest); !fault.HasCode(err, "evidence_damaged") {
 		t.Errorf("got %v", err)
 	}
+	f.put(t, "behind it")
+	if err := f.keeper.MarkLost(t.Context(), ref.Digest); err != nil {
+		t.Fatal(err)
+	}
+	if got := f.pending(t); fmt.Sprint(got) != "[behind it]" {
+		t.Errorf("pending %q", got)
+	}
 	f.put(t, "picture") // the same bytes come again and mend it
+	if got := f.pending(t); len(got) != 2 {
+		t.Errorf("pending again %q", got)
+	}
 	if got, err := f.keeper.Get(t.Context(), ref.Digest); err != nil || string(got) != "picture" {
 		t.Errorf("mended: %q, %v", got, err)
 	}

@@ -18,13 +18,13 @@ func pendingKey(entry Entry) []byte {
 }
 
 // index describes a new file and puts it in line for upload. Bytes that are
-// known already keep their row.
+// known already keep their row, unless they had been lost.
 func index(tx *store.Tx, entry Entry) error {
-	_, err := tx.Get(store.Evidence, rowKey(entry.Ref.Digest))
-	if err == nil {
+	known, err := store.GetJSON[Entry](tx, store.Evidence, rowKey(entry.Ref.Digest))
+	if err == nil && known.Lost == nil {
 		return nil
 	}
-	if !errors.Is(err, store.ErrNotFound) && !errors.Is(err, store.ErrDamaged) {
+	if err != nil && !errors.Is(err, store.ErrNotFound) && !errors.Is(err, store.ErrDamaged) {
 		return err
 	}
 	if err := store.PutJSON(tx, store.Evidence, rowKey(entry.Ref.Digest), entry); err != nil {
@@ -65,15 +65,27 @@ func (k *Keeper) Pending(limit int) (entries []Entry, err error) {
 
 // MarkUploaded notes that head office has the bytes on its disk. Twice is fine.
 func (k *Keeper) MarkUploaded(ctx context.Context, digest string) error {
+	return k.mark(ctx, digest, func(entry *Entry, now time.Time) {
+		if entry.Uploaded == nil {
+			entry.Uploaded = &now
+		}
+	})
+}
+
+// MarkLost takes evidence out of line that Get cannot give any more (codes
+// evidence_unknown, evidence_damaged): it must not hold up what stands behind it.
+func (k *Keeper) MarkLost(ctx context.Context, digest string) error {
+	return k.mark(ctx, digest, func(entry *Entry, now time.Time) { entry.Lost = &now })
+}
+
+// mark changes a row and takes it out of line.
+func (k *Keeper) mark(ctx context.Context, digest string, change func(*Entry, time.Time)) error {
 	return k.store.Update(ctx, func(tx *store.Tx) error {
 		entry, err := store.GetJSON[Entry](tx, store.Evidence, rowKey(digest))
 		if err != nil {
-			return fmt.Errorf("mark evidence as uploaded: %w", err)
+			return fmt.Errorf("mark evidence: %w", err)
 		}
-		if entry.Uploaded == nil {
-			now := tx.Now()
-			entry.Uploaded = &now
-		}
+		change(&entry, tx.Now())
 		if err := store.PutJSON(tx, store.Evidence, rowKey(digest), entry); err != nil {
 			return err
 		}
