@@ -46,6 +46,15 @@ func newPack(t testing.TB, script string, more ...string) *pack.Pack {
 	return p
 }
 
+// repack makes a pack of changed files.
+func repack(files map[string][]byte) (*pack.Pack, error) {
+	folder := fstest.MapFS{}
+	for name, content := range files {
+		folder[name] = &fstest.MapFile{Data: content}
+	}
+	return pack.FromFS(folder)
+}
+
 // world is what test scripts act on, beyond any run: it outlives crashes.
 type world struct {
 	did     []string // what was done, in order

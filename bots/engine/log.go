@@ -11,6 +11,7 @@ import (
 const (
 	defaultLog = 1 << 20
 	maxLogLine = 4 << 10
+	lineCost   = 16 // what an empty line takes of the budget
 )
 
 // logBudget is how many bytes a script may still log.
@@ -39,7 +40,7 @@ func (r *run) writeLog(level, message string) {
 	if len(message) > maxLogLine {
 		message = strings.ToValidUTF8(message[:maxLogLine], "") + "…"
 	}
-	if r.log.left -= int64(len(message)); r.log.left < 0 {
+	if r.log.left -= lineCost + int64(len(message)); r.log.left < 0 {
 		if r.log.full {
 			return
 		}
