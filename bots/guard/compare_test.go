@@ -19,7 +19,7 @@ func requestOf(t testing.TB, contentType, query, body string) *request {
 	t.Helper()
 	u := &url.URL{Scheme: "https", Host: "core.bank.test", Path: "/api/accounts", RawQuery: query}
 	r := &http.Request{Method: "POST", URL: u, Header: http.Header{"Content-Type": {contentType}}, Body: reader(body), ContentLength: int64(len(body))}
-	return newRequest(r, target{site: "core", scheme: "https", host: "core.bank.test"})
+	return newRequest(r, target{sites: []string{"core"}, scheme: "https", host: "core.bank.test"})
 }
 
 const (

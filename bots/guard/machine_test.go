@@ -1,8 +1,11 @@
 package guard
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
@@ -404,6 +407,44 @@ func TestListedLegIsComparedAndSentOnce(t *testing.T) {
 	}
 	if records.line() != "intent prepared prepared outcome" {
 		t.Errorf("journal: %s", records.line())
+	}
+}
+
+// A site that encrypts in the page cannot be compared; all else holds.
+func TestVerifyPage(t *testing.T) {
+	t.Parallel()
+	site, submit := newBank(t, tlsH1), openSubmit()
+	submit.Verify, site.misuse = "page", "fin"
+	p := openProxy(t, site, manifestOf(submit))
+	var got answer
+	client, records := browserOf(t, p), &journal{}
+	result, _ := p.Submit(t.Context(), callOf(submit), &hand{press: presses(client, site.URL+"/api/accounts", "\x01\x02", &got)}, records)
+	if result.State != wire.SubmitInDoubt || len(site.records()) != 1 {
+		t.Errorf("%+v", result)
+	}
+	if intent, ok := records.data[0].(wire.IntentData); !ok || intent.Guard != "page" {
+		t.Errorf("%+v", records.data[0])
+	}
+}
+
+func TestNoCustomerDataInLogs(t *testing.T) {
+	t.Parallel()
+	site, submit := newBank(t, tlsH1), openSubmit()
+	var lines bytes.Buffer
+	logger := slog.New(slog.NewTextHandler(&lines, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	p, err := Open(t.Context(), Config{Manifest: manifestOf(submit), Origins: map[string]string{"core": site.URL}, Strict: true, Roots: rootsOf(site), Logger: logger})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got answer
+	client := browserOf(t, p)
+	send(t.Context(), client, "POST", site.URL+"/11010519491231002X?id=11010519491231002X", asJSON, annaJSON)
+	_, err = p.Submit(t.Context(), callOf(submit), &hand{press: presses(client, site.URL+"/api/accounts", `{"name":"Anna","id":"11010519491231002"}`, &got)}, &journal{})
+	if err := p.Close(); err != nil {
+		t.Error(err)
+	}
+	if all := lines.String() + fmt.Sprint(err); strings.Contains(all, "11010519491231002") || strings.Contains(all, "Anna") {
+		t.Errorf("customer data in %s", all)
 	}
 }
 

@@ -17,7 +17,7 @@ import (
 // method and path fit and the rule looks into it. An error means that it could
 // not be told: such a request must not leave.
 func matches(rule pack.Matcher, q *request) (bool, error) {
-	if !strings.EqualFold(rule.Method, q.Method) || (rule.Site != "" && rule.Site != q.to.site) || !pathFits(rule.Path, q.URL.Path) {
+	if !strings.EqualFold(rule.Method, q.Method) || !q.to.is(rule.Site) || !pathFits(rule.Path, q.URL.Path) {
 		return false, nil
 	}
 	for key, allowed := range rule.Where {

@@ -1,22 +1,30 @@
 package guard
 
 import (
+	"maps"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 
 	"branchbot/internal/fault"
 )
 
-// target is one site of the pack with the origin it is bound to.
+// target is an origin with the sites of the pack that are bound to it: a test
+// server may stand for several.
 type target struct {
-	site   string
+	sites  []string
 	scheme string
 	host   string // as configured: it becomes the Host of requests
 	dial   string // host:port
 }
 
 func (t target) origin() string { return origin(t.scheme, t.host) }
+
+// is reports whether a rule for site ("" for any) means this origin.
+func (t target) is(site string) bool { return site == "" || slices.Contains(t.sites, site) }
+
+func (t target) String() string { return strings.Join(t.sites, ", ") + " (" + t.host + ")" }
 
 // name is the host without port, as TLS knows it.
 func (t target) name() string {
@@ -32,16 +40,14 @@ type origins map[string]target
 
 func parseOrigins(bound map[string]string) (origins, error) {
 	all := origins{}
-	for site, text := range bound {
-		u, err := url.Parse(text)
+	for _, site := range slices.Sorted(maps.Keys(bound)) {
+		u, err := url.Parse(bound[site])
 		if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") || strings.Trim(u.Path, "/") != "" {
-			return nil, fault.New(fault.Usage, "bad_origin", "site %s: %q is not an origin", site, text).
+			return nil, fault.New(fault.Usage, "bad_origin", "site %s: %q is not an origin", site, bound[site]).
 				WithHint("write it as https://host or https://host:port")
 		}
-		to := target{site: site, scheme: u.Scheme, host: strings.ToLower(u.Host), dial: address(u.Scheme, u.Host)}
-		if other, taken := all[to.origin()]; taken && other.site < site {
-			continue // two names of one origin: the first by name
-		}
+		to := target{scheme: u.Scheme, host: strings.ToLower(u.Host), dial: address(u.Scheme, u.Host)}
+		to.sites = append(all[to.origin()].sites, site)
 		all[to.origin()] = to
 	}
 	return all, nil

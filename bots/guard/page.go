@@ -18,7 +18,7 @@ type htmlPage struct {
 func parsePage(source string) *htmlPage {
 	root, err := html.Parse(strings.NewReader(source))
 	if err != nil {
-		return nil // only a failing reader makes it fail
+		return nil // nested beyond reason: it is read as plain text
 	}
 	return &htmlPage{root: root, text: textOf(root)}
 }

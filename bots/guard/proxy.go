@@ -172,7 +172,7 @@ func (p *Proxy) destination(r *http.Request) (target, string) {
 	}
 	to, known := p.origins[origin(scheme, r.Host)]
 	switch {
-	case tunnelled && to != inside:
+	case tunnelled && (!known || to.origin() != inside.origin()):
 		return target{}, codeHost
 	case !known:
 		return target{}, codeOrigin

@@ -6,6 +6,7 @@ import (
 	"compress/gzip"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -21,58 +22,69 @@ import (
 	"branchbot/internal/fault"
 )
 
-func TestWhatMayLeave(t *testing.T) {
-	t.Parallel()
-	site := newBank(t, tlsH1)
-	site.mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok") })
+// listing is a manifest with some of every rule.
+func listing() *pack.Manifest {
 	twin := openSubmit()
 	twin.Name, twin.Request = "twin", pack.Matcher{Method: "POST", Path: "/twin"}
 	other := *twin
 	other.Name = "other"
 	search := &pack.Submit{Name: "post search", Request: pack.Matcher{Method: "POST", Path: "/api/search", Where: map[string][]any{"$.op": {"write"}}}}
 	manifest := manifestOf(openSubmit(), twin, &other, search)
-	manifest.Harmless = []pack.Matcher{{Method: "POST", Path: "/api/search"}, {Method: "POST", Path: "/graphql", Where: map[string][]any{"$.operationName": {"Customer"}}},
-		{Method: "PUT", Path: "/seen/*", Where: map[string][]any{"header:X-Kind": {"view"}, "query:v": {1}}}}
+	manifest.Harmless = []pack.Matcher{
+		{Method: "POST", Path: "/api/search"},
+		{Method: "POST", Path: "/graphql", Where: map[string][]any{"$.operationName": {"Customer"}}},
+		{Method: "PUT", Path: "/seen/*", Where: map[string][]any{"header:X-Kind": {"view"}, "query:v": {1}}},
+		{Method: "POST", Path: "/mirror", Site: "mirror"},
+		{Method: "POST", Path: "/elsewhere", Site: "elsewhere"},
+	}
 	manifest.Logins = map[string]pack.Login{"core": {Site: "core", Request: pack.Matcher{Method: "POST", Path: "/login"}}}
-	p := openProxy(t, site, manifest)
+	return manifest
+}
+
+func TestWhatMayLeave(t *testing.T) {
+	t.Parallel()
+	site := newBank(t, tlsH1)
+	site.mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok") })
+	p, err := Open(t.Context(), Config{Manifest: listing(), Origins: map[string]string{"core": site.URL, "mirror": site.URL + "/"}, Roots: rootsOf(site)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
 	client := browserOf(t, p)
-	tests := []struct {
+	for _, test := range []struct {
 		method, path, kind, body string
-		header                   string
 		status                   int
 		code                     string
 	}{
-		{"GET", "/", "", "", "", 200, ""},
-		{"HEAD", "/x", "", "", "", 200, ""},
-		{"OPTIONS", "/x", "", "", "", 200, ""},
-		{"POST", "/x", "", "", "", 403, "write_not_listed"},
-		{"DELETE", "/api/accounts", "", "", "", 403, "write_not_listed"},
-		{"POST", "/api//accounts", "application/json", annaJSON, "", 403, "premature"},
-		{"POST", "/api/accounts", "application/json", annaJSON, "", 403, "premature"},
-		{"POST", "/twin", "application/json", annaJSON, "", 403, "ambiguous_submit"},
-		{"POST", "/login", "application/x-www-form-urlencoded", "u=1", "", 403, "write_not_listed"},
-		{"POST", "/api/search", "application/json", `{"op":"read"}`, "", 200, ""},
-		{"POST", "/api/search", "application/json", `{"op":"write"}`, "", 403, "premature"}, // submit beats harmless
-		{"POST", "/api/search", "application/json", `{"op":"read","op":"write"}`, "", 403, "unreadable_request"},
-		{"POST", "/graphql", "application/json", `{"operationName":"Customer"}`, "", 200, ""},
-		{"POST", "/graphql", "application/json", `[{"operationName":"Customer"}]`, "", 403, "write_not_listed"},
-		{"POST", "/graphql", "application/json", `{"operationName":"Drop"}`, "", 403, "write_not_listed"},
-		{"POST", "/graphql", "application/json", `not json`, "", 403, "unreadable_request"},
-		{"PUT", "/seen/7?v=1", "", "", "view", 200, ""},
-		{"PUT", "/seen/7?v=1&v=2", "", "", "view", 403, "unreadable_request"},
-		{"PUT", "/seen/7?v=2", "", "", "view", 403, "write_not_listed"},
-		{"PUT", "/seen/../x?v=1", "", "", "view", 403, "write_not_listed"},
-		{"PUT", "/seen/7?v=1", "", "", "", 403, "write_not_listed"},
-	}
-	for _, test := range tests {
+		{"GET", "/", "", "", 200, ""},
+		{"HEAD", "/x", "", "", 200, ""},
+		{"OPTIONS", "/x", "", "", 200, ""},
+		{"POST", "/x", "", "", 403, "write_not_listed"},
+		{"POST", "/mirror", "", "", 200, ""},
+		{"POST", "/elsewhere", "", "", 403, "write_not_listed"},
+		{"DELETE", "/api/accounts", "", "", 403, "write_not_listed"},
+		{"POST", "/api//accounts", asJSON, annaJSON, 403, "premature"},
+		{"POST", "/api/accounts", asJSON, annaJSON, 403, "premature"},
+		{"POST", "/twin", asJSON, annaJSON, 403, "ambiguous_submit"},
+		{"POST", "/login", asForm, "u=1", 403, "write_not_listed"},
+		{"POST", "/api/search", asJSON, `{"op":"read"}`, 200, ""},
+		{"POST", "/api/search", asJSON, `{"op":"write"}`, 403, "premature"}, // submit beats harmless
+		{"POST", "/api/search", asJSON, `{"op":"read","op":"write"}`, 403, "unreadable_request"},
+		{"POST", "/graphql", asJSON, `{"operationName":"Customer"}`, 200, ""},
+		{"POST", "/graphql", asJSON, `[{"operationName":"Customer"}]`, 403, "write_not_listed"},
+		{"POST", "/graphql", asJSON, `{"operationName":"Drop"}`, 403, "write_not_listed"},
+		{"POST", "/graphql", asJSON, `not json`, 403, "unreadable_request"},
+		{"PUT", "/seen/7?v=1", "view", "", 200, ""},
+		{"PUT", "/seen/7?v=1&v=2", "view", "", 403, "unreadable_request"},
+		{"PUT", "/seen/7?v=2", "view", "", 403, "write_not_listed"},
+		{"PUT", "/seen/../x?v=1", "view", "", 403, "write_not_listed"},
+		{"PUT", "/seen/7?v=1", "", "", 403, "write_not_listed"},
+	} {
 		r, _ := http.NewRequestWithContext(t.Context(), test.method, site.URL, strings.NewReader(test.body))
-		path, query, _ := strings.Cut(test.path, "?")
-		r.URL.Path, r.URL.RawQuery = path, query
-		if test.kind != "" {
-			r.Header.Set("Content-Type", test.kind)
-		}
-		if test.header != "" {
-			r.Header.Set("X-Kind", test.header)
+		r.URL.Path, r.URL.RawQuery, _ = strings.Cut(test.path, "?")
+		r.Header.Set("Content-Type", test.kind)
+		if test.kind == "view" {
+			r.Header.Set("X-Kind", test.kind)
 		}
 		res, err := client.Do(r)
 		if err != nil {
@@ -87,11 +99,36 @@ func TestWhatMayLeave(t *testing.T) {
 	if n := len(site.records()); n != 0 {
 		t.Errorf("%d records", n)
 	}
-	refusals := p.Refusals()
-	if len(refusals) == 0 || refusals[0].Code != "write_not_listed" || refusals[0].URL != site.URL+"/x" || refusals[0].Method != "POST" {
-		t.Errorf("refusals %+v", refusals)
+	first := p.Refusals()[0]
+	if first.Code != "write_not_listed" || first.URL != site.URL+"/x" || first.Method != "POST" || first.At.IsZero() {
+		t.Errorf("refusal %+v", first)
 	}
 }
+
+func TestLargeBodies(t *testing.T) {
+	t.Parallel()
+	site, submit := newBank(t, tlsH1), openSubmit()
+	p := openProxy(t, site, manifestOf(submit))
+	r, _ := http.NewRequestWithContext(t.Context(), "POST", site.URL+"/api/accounts", io.LimitReader(zeros{}, maxBody+1))
+	r.ContentLength = maxBody + 1
+	res, err := browserOf(t, p).Do(r)
+	if err == nil { // the client may see the cut before the answer
+		res.Body.Close()
+		if res.StatusCode != 403 || res.Header.Get("X-Branchbot-Code") != "unreadable_request" {
+			t.Errorf("%+v", res)
+		}
+	}
+	if got := p.Refusals(); len(got) != 1 || got[0].Code != "unreadable_request" {
+		t.Errorf("%+v", got)
+	}
+	if _, err := readWhole(io.LimitReader(zeros{}, maxBody+1), -1); !errors.Is(err, errTooLarge) {
+		t.Errorf("a reply of more than 64 MB: %v", err)
+	}
+}
+
+type zeros struct{}
+
+func (zeros) Read(b []byte) (int, error) { return len(b), nil }
 
 func TestLoginAndReading(t *testing.T) {
 	t.Parallel()

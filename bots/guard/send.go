@@ -159,9 +159,9 @@ func siteFault(to target, err error) error {
 		certInvalid x509.CertificateInvalidError
 	)
 	if errors.As(err, &invalid) || errors.As(err, &unknown) || errors.As(err, &wrongName) || errors.As(err, &certInvalid) {
-		return fault.New(fault.Application, codeCert, "site %s (%s): its certificate cannot be verified: %w", to.site, to.host, err).
+		return fault.New(fault.Application, codeCert, "site %s: its certificate cannot be verified: %w", to, err).
 			WithHint("check the site's certificate, this computer's clock and the bank's CA in the configuration")
 	}
-	return fault.New(fault.Unreachable, codeDown, "site %s (%s) cannot be reached: %w", to.site, to.host, err).
+	return fault.New(fault.Unreachable, codeDown, "site %s cannot be reached: %w", to, err).
 		WithHint("check that the site is up and that this computer reaches it").Retry()
 }
