@@ -77,6 +77,9 @@ func (d *description) start(r wire.JournalRecord) {
 func (d *description) end(r wire.JournalRecord) {
 	end := data[wire.EndData](r)
 	at := r.At
+	if end.State == "" {
+		end.State = wire.Failed // it is over, and nobody can read how
+	}
 	d.run.State, d.run.Output, d.run.Exception, d.run.Finished = end.State, end.Output, end.Exception, &at
 	for i := range d.run.Steps {
 		if d.run.Steps[i].State == StepRunning {

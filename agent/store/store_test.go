@@ -203,6 +203,64 @@ func TestErrorUndoesOneCallOnly(t *testing.T) {
 	}
 }
 
+// Readers see whole transactions only, also while calls share one and some fail.
+func TestReadersSeeWholeTransactions(t *testing.T) {
+	t.Parallel()
+	s := openStore(t, t.TempDir())
+	rows := []Bucket{Settings, Sites, Runs}
+	set := func(tx *Tx, value string) error {
+		for _, bucket := range rows {
+			if err := tx.Put(bucket, []byte("row"), []byte(value)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if err := s.Update(t.Context(), func(tx *Tx) error { return set(tx, "first") }); err != nil {
+		t.Fatal(err)
+	}
+	errNo := errors.New("no")
+	var all sync.WaitGroup
+	for i := range 6 {
+		all.Go(func() {
+			for j := range 25 {
+				err := s.Update(t.Context(), func(tx *Tx) error {
+					if err := set(tx, fmt.Sprintf("bad %d %d", i, j)); err != nil || j%3 == 0 {
+						return errors.Join(errNo, err)
+					}
+					return set(tx, fmt.Sprintf("good %d %d", i, j))
+				})
+				if (j%3 == 0) != errors.Is(err, errNo) {
+					t.Errorf("update: %v", err)
+				}
+			}
+		})
+		all.Go(func() {
+			for range 200 {
+				err := s.View(func(tx *Tx) error {
+					seen := ""
+					for _, bucket := range rows {
+						value, err := tx.Get(bucket, []byte("row"))
+						if err != nil {
+							return err
+						}
+						seen += string(value) + "|"
+					}
+					if one, _, _ := strings.Cut(seen, "|"); seen != strings.Repeat(one+"|", len(rows)) || strings.HasPrefix(one, "bad") {
+						return fmt.Errorf("half a transaction: %s", seen)
+					}
+					return nil
+				})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
 func TestPanicReachesTheCallerOnly(t *testing.T) {
 	t.Parallel()
 	s := openStore(t, t.TempDir())
