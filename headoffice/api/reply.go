@@ -47,6 +47,9 @@ func (s *Server) present(ctx context.Context, err error) *fault.Error {
 		return fault.New(fault.Usage, "request_too_large", "the request is larger than %d bytes", tooLarge.Limit).
 			WithHint("Send less at once.")
 	}
+	if ctx.Err() != nil { // the caller has gone: nobody reads this, and nothing is wrong here
+		return fault.New(fault.Interrupted, "interrupted", "the caller ended the request")
+	}
 	e := fault.Of(err)
 	if e.Code == fault.CodeInternal {
 		reference := access.NewSecret()[:8]

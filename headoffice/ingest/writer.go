@@ -60,9 +60,14 @@ func (w *Writer) Commit(ctx context.Context, batch store.Batch) (store.Result, e
 	case result := <-reply:
 		return result, result.Err
 	case <-w.done:
-		return store.Result{}, closing()
 	case <-ctx.Done():
 		return store.Result{}, context.Cause(ctx)
+	}
+	select {
+	case result := <-reply: // committed on the way out
+		return result, result.Err
+	default:
+		return store.Result{}, closing()
 	}
 }
 
