@@ -123,7 +123,11 @@ func (m *worldModule) submit(t *starlark.Thread, _ *starlark.Builtin, args starl
 	if err := scope.ClaimSubmit(); err != nil {
 		return nil, err
 	}
-	if err := scope.Record(ctx, wire.RecordIntent, wire.IntentData{Key: "k"}); err != nil {
+	key := "k"
+	if len(args) > 1 {
+		key = string(args[1].(starlark.String))
+	}
+	if err := scope.Record(ctx, wire.RecordIntent, wire.IntentData{Key: key}); err != nil {
 		return nil, err
 	}
 	how := string(args[0].(starlark.String))

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 
@@ -79,8 +78,11 @@ func (s *scope) Record(_ context.Context, kind wire.RecordKind, data any) error 
 	}
 	key := wire.JournalKey{Step: s.path, Attempt: s.attempt, Call: "submit", Ordinal: 1}
 	record := wire.JournalRecord{Kind: kind, Key: key}
-	if raw, err := json.Marshal(data); err == nil && kind == wire.RecordIntent {
-		record.Args = wire.Digest(raw)
+	if kind == wire.RecordIntent {
+		var err error
+		if record.Args, err = s.run.past.intent(s.path, data); err != nil {
+			return err
+		}
 	}
 	return s.run.append(record, data)
 }

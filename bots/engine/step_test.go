@@ -210,3 +210,25 @@ func TestCancelledWithOpenSubmitIsInDoubt(t *testing.T) {
 		t.Errorf("got %s %+v", f.State, f.Exception)
 	}
 }
+
+func TestAnotherIntentDiverges(t *testing.T) {
+	t.Parallel()
+	script := "def run(input):\n  step('send', lambda: submit('ok', 'KEY'))\n"
+	w, h := &world{}, &hosttest.Host{CutAfter: 1}
+	start(t.Context(), newPack(t, strings.Replace(script, "KEY", "a", 1)), w, h)
+	if f := start(t.Context(), newPack(t, strings.Replace(script, "KEY", "b", 1)), w, h.Resume()); code(f) != "diverged" || len(w.did) > 0 {
+		t.Errorf("got %s %+v, did %v", f.State, f.Exception, w.did)
+	}
+	if f := start(t.Context(), newPack(t, strings.Replace(script, "KEY", "a", 1)), w, h.Resume()); f.State != wire.Succeeded {
+		t.Errorf("got %s %+v", f.State, f.Exception)
+	}
+}
+
+func TestTakenKey(t *testing.T) {
+	t.Parallel()
+	h := &hosttest.Host{Taken: map[string]error{"k": fault.New(fault.Business, "already_submitted", "run_1 has done it")}}
+	f := start(t.Context(), newPack(t, strings.Replace(submitting, "%s", "ok", 1)), &world{}, h)
+	if code(f) != "already_submitted" || f.Exception.Kind != "business" || f.State != wire.Failed {
+		t.Errorf("got %s %+v", f.State, f.Exception)
+	}
+}

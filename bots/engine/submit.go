@@ -2,6 +2,7 @@ package engine
 
 import (
 	"encoding/json"
+	"fmt"
 
 	"branchbot/internal/fault"
 	"branchbot/internal/wire"
@@ -26,6 +27,25 @@ func (p *past) standing(path string) standing {
 		return standing{kind: wire.RecordUnknown} // unreadable: nobody knows
 	}
 	return standing{kind: last.Kind, state: data.State, receipt: data.Receipt, message: data.Message}
+}
+
+// intent gives the digest of a new intent. One that was never sent may be
+// followed only by the same: another submit or key means that the script now
+// wants something else than it did before the crash.
+func (p *past) intent(path string, data any) (string, error) {
+	raw, err := json.Marshal(data)
+	if err != nil {
+		return "", fmt.Errorf("encode intent: %w", err)
+	}
+	records := p.submits[path]
+	if len(records) > 0 && records[len(records)-1].Kind == wire.RecordIntent {
+		var before, now wire.IntentData
+		if json.Unmarshal(records[len(records)-1].Data, &before) == nil && json.Unmarshal(raw, &now) == nil &&
+			(before.Submit != now.Submit || before.Key != now.Key) {
+			return "", diverged("an intent to submit in step "+path, "another one")
+		}
+	}
+	return wire.Digest(raw), nil
 }
 
 // open: the request may have been sent and nobody knows what became of it.

@@ -50,7 +50,7 @@ func parseYAML(data []byte) (root *yaml.Node, err error) {
 		}
 		return nil, err
 	}
-	if reader.Decode(&more) != io.EOF {
+	if err := reader.Decode(&more); !errors.Is(err, io.EOF) {
 		return nil, errors.New("there is more than one document")
 	}
 	return document.Content[0], nil
