@@ -17,8 +17,8 @@ import (
 	"branchbot/internal/wire"
 )
 
-// png is the head of a picture; the panel only looks at what it is.
-var png = []byte("\x89PNG\r\n\x1a\n specimen")
+// pngHead is the head of a picture; the panel only looks at what it is.
+var pngHead = []byte("\x89PNG\r\n\x1a\n specimen")
 
 type answerPage struct {
 	status   int
@@ -257,7 +257,7 @@ func TestASessionEndsAfterADay(t *testing.T) {
 func TestStartARun(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t).enter()
-	got := d.upload(filled(map[string]string{"in.amount": "12.5", "in.opened": ""}), `C:\scans\card.png`, png)
+	got := d.upload(filled(map[string]string{"in.amount": "12.5", "in.opened": ""}), `C:\scans\card.png`, pngHead)
 	if got.status != http.StatusSeeOther || !strings.HasPrefix(got.location, "/runs/run_") {
 		t.Fatalf("status %d, location %q\n%s", got.status, got.location, got.body)
 	}
@@ -271,7 +271,7 @@ func TestStartARun(t *testing.T) {
 		t.Errorf("values (-want +got):\n%s", diff)
 	}
 	ref := start.Files["card"]
-	if kept := d.agent.kept[ref.Digest]; ref.MediaType != "image/png" || !bytes.Equal(kept.Bytes, png) {
+	if kept := d.agent.kept[ref.Digest]; ref.MediaType != "image/png" || !bytes.Equal(kept.Bytes, pngHead) {
 		t.Errorf("file %+v", ref)
 	}
 	if start.By != (wire.By{Person: "Wang Fang", Kind: wire.ByUnverified}) {
@@ -294,16 +294,16 @@ func TestWhatIsWrongStandsBesideTheField(t *testing.T) {
 		{"no file", nil, "", nil, `id="in.card-error">Please add a file`},
 		{"empty file", nil, "card.png", []byte{}, `id="in.card-error">The file is empty`},
 		{"not a picture", nil, "card.png", []byte("hello"), `id="in.card-error">This kind of file`},
-		{"missing", map[string]string{"in.name": "  "}, "card.png", png, `id="in.name-error">Please fill this in`},
-		{"too long", map[string]string{"in.name": strings.Repeat("长", 61)}, "card.png", png, `id="in.name-error">At most 60`},
-		{"pattern", map[string]string{"in.phone": "12"}, "card.png", png, `id="in.phone-error">This does not look right`},
-		{"no choice", map[string]string{"in.product": ""}, "card.png", png, `id="in.product-error">Please choose one`},
-		{"foreign choice", map[string]string{"in.product": "gold"}, "card.png", png, `id="in.product-error">Please choose from`},
-		{"date", map[string]string{"in.opened": "2026-02-30"}, "card.png", png, `id="in.opened-error">Not a date`},
-		{"amount", map[string]string{"in.amount": "1,5"}, "card.png", png, `id="in.amount-error">Not an amount`},
-		{"integer", map[string]string{"in.copies": "1.5"}, "card.png", png, `id="in.copies-error">Please enter a whole number`},
-		{"nobody", map[string]string{"person": " "}, "card.png", png, `id="person-error">Please enter your name`},
-		{"a name with control characters", map[string]string{"person": "a\x00b"}, "card.png", png, `id="person-error">`},
+		{"missing", map[string]string{"in.name": "  "}, "card.png", pngHead, `id="in.name-error">Please fill this in`},
+		{"too long", map[string]string{"in.name": strings.Repeat("长", 61)}, "card.png", pngHead, `id="in.name-error">At most 60`},
+		{"pattern", map[string]string{"in.phone": "12"}, "card.png", pngHead, `id="in.phone-error">This does not look right`},
+		{"no choice", map[string]string{"in.product": ""}, "card.png", pngHead, `id="in.product-error">Please choose one`},
+		{"foreign choice", map[string]string{"in.product": "gold"}, "card.png", pngHead, `id="in.product-error">Please choose from`},
+		{"date", map[string]string{"in.opened": "2026-02-30"}, "card.png", pngHead, `id="in.opened-error">Not a date`},
+		{"amount", map[string]string{"in.amount": "1,5"}, "card.png", pngHead, `id="in.amount-error">Not an amount`},
+		{"integer", map[string]string{"in.copies": "1.5"}, "card.png", pngHead, `id="in.copies-error">Please enter a whole number`},
+		{"nobody", map[string]string{"person": " "}, "card.png", pngHead, `id="person-error">Please enter your name`},
+		{"a name with control characters", map[string]string{"person": "a\x00b"}, "card.png", pngHead, `id="person-error">`},
 	}
 	d := openDesk(t).enter()
 	for _, c := range cases {
@@ -325,7 +325,7 @@ var keptField = regexp.MustCompile(`name="kept.card" value="([^"]+)"`)
 func TestAFileNeedNotBeDroppedAgain(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t).enter()
-	first := d.upload(filled(map[string]string{"in.phone": "12"}), "card.png", png)
+	first := d.upload(filled(map[string]string{"in.phone": "12"}), "card.png", pngHead)
 	match := keptField.FindStringSubmatch(first.body)
 	if match == nil || !strings.Contains(first.body, "card.png") {
 		t.Fatalf("the page does not keep the file:\n%s", first.body)
@@ -346,7 +346,7 @@ func TestWhatTheAgentRefusesIsSaid(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t).enter()
 	d.agent.refuse = fault.New(fault.Usage, "site_unbound", "the bot needs the site core")
-	got := d.upload(filled(nil), "card.png", png)
+	got := d.upload(filled(nil), "card.png", pngHead)
 	for _, want := range []string{"This PC does not know the address", "Ask IT", "site_unbound", `value="张三"`, `name="kept.card"`} {
 		if !strings.Contains(got.body, want) {
 			t.Errorf("page lacks %q", want)
@@ -406,7 +406,7 @@ func TestEvidenceIsShownOnlyWhenItIsAPicture(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t).enter()
 	page, _ := d.agent.Keep(t.Context(), File{MediaType: "text/html", Bytes: []byte("<script>alert(1)</script>")})
-	card, _ := d.agent.Keep(t.Context(), File{MediaType: "image/png", Bytes: png})
+	card, _ := d.agent.Keep(t.Context(), File{MediaType: "image/png", Bytes: pngHead})
 	cases := []struct{ name, digest, mediaType, disposition string }{
 		{"a picture", card, "image/png", ""},
 		{"a page", page, "application/octet-stream", "attachment; filename=evidence"},

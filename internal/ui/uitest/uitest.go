@@ -6,7 +6,6 @@ package uitest
 
 import (
 	"os"
-	"strings"
 	"testing"
 	"time"
 
@@ -15,8 +14,11 @@ import (
 	"github.com/go-rod/rod/lib/proto"
 )
 
-// patience bounds everything a test does with a page.
-const patience = 60 * time.Second
+// patience bounds everything a test does with a page, oneStep one wait in it.
+const (
+	patience = 90 * time.Second
+	oneStep  = 20 * time.Second
+)
 
 // Browser starts a Chromium that ends with the test.
 func Browser(t *testing.T) *rod.Browser {
@@ -58,6 +60,7 @@ func Open(t *testing.T, browser *rod.Browser, url string) *rod.Page {
 	}
 	page = page.Timeout(patience)
 	watch(t, page)
+	speakChinese(t, page)
 	if err := page.Navigate(url); err != nil {
 		t.Fatalf("open %s: %v", url, err)
 	}
@@ -67,6 +70,18 @@ func Open(t *testing.T, browser *rod.Browser, url string) *rod.Page {
 	return page
 }
 
+// speakChinese makes the page ask for Chinese as a branch's browser does.
+func speakChinese(t *testing.T, page *rod.Page) {
+	t.Helper()
+	version, err := proto.BrowserGetVersion{}.Call(page)
+	if err == nil {
+		err = page.SetUserAgent(&proto.NetworkSetUserAgentOverride{UserAgent: version.UserAgent, AcceptLanguage: "zh-CN"})
+	}
+	if err != nil {
+		t.Fatalf("set language: %v", err)
+	}
+}
+
 // watch turns the browser's complaints into failures of the test.
 func watch(t *testing.T, page *rod.Page) {
 	_ = proto.LogEnable{}.Call(page)
@@ -74,7 +89,7 @@ func watch(t *testing.T, page *rod.Page) {
 	ended := make(chan struct{})
 	wait := page.EachEvent(
 		func(e *proto.LogEntryAdded) {
-			if e.Entry.Level == proto.LogLogEntryLevelError && !strings.Contains(e.Entry.Text, "net::ERR_") {
+			if e.Entry.Level == proto.LogLogEntryLevelError && e.Entry.Source != proto.LogLogEntrySourceNetwork {
 				t.Errorf("browser: %s %s", e.Entry.Text, e.Entry.URL)
 			}
 		},
@@ -87,16 +102,16 @@ func watch(t *testing.T, page *rod.Page) {
 // See waits until an element with this text shows and returns it.
 func See(t *testing.T, page *rod.Page, selector, text string) *rod.Element {
 	t.Helper()
-	element, err := page.ElementR(selector, text)
-	if err != nil {
-		body, _ := page.Eval(`() => document.body.innerText`)
-		seen := ""
-		if body != nil {
-			seen = body.Value.Str()
-		}
-		t.Fatalf("no %s with %q: %v\npage:\n%s", selector, text, err, seen)
+	element, err := page.Timeout(oneStep).ElementR(selector, text)
+	if err == nil {
+		return element.CancelTimeout()
 	}
-	return element
+	seen := ""
+	if body, problem := page.Eval(`() => location.href + document.body.innerText`); problem == nil {
+		seen = body.Value.Str()
+	}
+	t.Fatalf("no %s with %q: %v\npage:\n%s", selector, text, err, seen)
+	return nil
 }
 
 // Press clicks the element that shows this text.
