@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"branchbot/agent/store"
 	"branchbot/internal/fault"
@@ -67,17 +68,17 @@ func (f Filter) has(run wire.Run) bool {
 	return (f.Bot == "" || f.Bot == run.Bot) && (len(f.States) == 0 || slices.Contains(f.States, run.State))
 }
 
-// ListRuns returns runs, the newest first. A run that can no longer be read at
-// all is passed over: it must not hide the others.
+// ListRuns returns runs, the newest first. One that cannot be read is listed as
+// unreadable: it must neither hide the others nor vanish.
 func ListRuns(tx *store.Tx, filter Filter) ([]wire.Run, error) {
 	if filter.Limit <= 0 {
 		filter.Limit = 100
 	}
 	runs := []wire.Run{}
 	err := tx.Range(store.RunsByStart, store.Scan{Reverse: true}, func(key, _ []byte) error {
-		run, err := GetRun(tx, string(key[8:]))
-		if err != nil {
-			return nil
+		run := viewOf(tx, string(key[8:]))
+		if run.Started.IsZero() {
+			run.Started = time.Unix(0, int64(store.ParseNumberKey(key))).UTC()
 		}
 		if filter.has(run) {
 			runs = append(runs, run)
@@ -93,21 +94,37 @@ func ListRuns(tx *store.Tx, filter Filter) ([]wire.Run, error) {
 	return runs, nil
 }
 
-// Unfinished returns the runs whose state is not final, the oldest first.
+// Unfinished returns the runs whose state is not final, the oldest first. One
+// that cannot be read is among them, in doubt.
 func Unfinished(tx *store.Tx) ([]wire.Run, error) {
 	runs := []wire.Run{}
-	var broken error
 	err := tx.Range(store.RunsOpen, store.Scan{}, func(id, _ []byte) error {
-		run, err := GetRun(tx, string(id))
-		if err != nil {
-			broken = errors.Join(broken, err)
-			return nil
-		}
-		runs = append(runs, run)
+		runs = append(runs, viewOf(tx, string(id)))
 		return nil
 	})
-	slices.SortFunc(runs, func(a, b wire.Run) int { return a.Started.Compare(b.Started) })
-	return runs, errors.Join(broken, err)
+	if damage, isDamage := errors.AsType[*store.DamagedError](err); isDamage {
+		for _, id := range damage.Keys { // the key says all that this row has to say
+			runs = append(runs, viewOf(tx, string(id)))
+		}
+	} else if err != nil {
+		return nil, fmt.Errorf("list unfinished runs: %w", err)
+	}
+	slices.SortStableFunc(runs, func(a, b wire.Run) int { return a.Started.Compare(b.Started) })
+	return runs, nil
+}
+
+// viewOf returns the view of a listed run. One whose view and journal are both
+// lost may have sent something: it is in doubt.
+func viewOf(tx *store.Tx, id string) wire.Run {
+	run, err := GetRun(tx, id)
+	if err == nil {
+		return run
+	}
+	lost := fault.Of(err)
+	run = Describe(nil)
+	run.Run, run.State = id, wire.InDoubt
+	run.Exception = &wire.Exception{Kind: "application", Code: lost.Code, Message: lost.Message, Hint: lost.Hint}
+	return run
 }
 
 func startKey(run wire.Run) []byte {

@@ -1,6 +1,7 @@
 package journal_test
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -102,5 +103,44 @@ func TestUnknownRun(t *testing.T) {
 	})
 	if !fault.HasCode(err, "run_unknown") || fault.ExitCode(err) != 2 {
 		t.Errorf("got %v", err)
+	}
+}
+
+// A run whose view is lost is told again from its journal; one whose journal is
+// lost too stays in the lists, in doubt.
+func TestUnreadableRunsStayInTheLists(t *testing.T) {
+	t.Parallel()
+	c := newClock()
+	s := openStore(t, c)
+	for _, id := range []string{"run_a", "run_b", "run_c"} {
+		c.pass(time.Minute)
+		if err := write(t, s, start(id), plain(id, wire.RecordResult)); err != nil {
+			t.Fatal(err)
+		}
+		run := wire.Run{Run: id, Bot: "account-opening", State: wire.Running, Started: c.at}
+		if err := update(t, s, func(tx *store.Tx) error { return journal.PutRun(tx, run) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	err := update(t, s, func(tx *store.Tx) error { // as if the rows could not be opened
+		lost := append([]byte("run_b\x00"), store.NumberKey(1)...)
+		return errors.Join(tx.Delete(store.Runs, []byte("run_b")), tx.Delete(store.Journal, lost))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = s.View(func(tx *store.Tx) error {
+		listed, err := journal.ListRuns(tx, journal.Filter{})
+		if got := fmt.Sprint(ids(listed)); got != "[run_c run_b run_a]" || listed[1].State != wire.InDoubt || listed[1].Exception == nil || listed[1].Started.IsZero() {
+			t.Errorf("listed %s, %+v", got, listed[1])
+		}
+		open, err2 := journal.Unfinished(tx)
+		if len(open) != 3 {
+			t.Errorf("unfinished %q", ids(open))
+		}
+		return errors.Join(err, err2)
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
