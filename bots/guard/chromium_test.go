@@ -5,7 +5,6 @@ package guard
 import (
 	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"os/exec"
 	"syscall"
@@ -31,8 +30,8 @@ func chromium(t *testing.T, target string, flags ...string) int {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		syscall.Kill(-command.Process.Pid, syscall.SIGKILL)
-		command.Wait()
+		_ = syscall.Kill(-command.Process.Pid, syscall.SIGKILL)
+		_ = command.Wait() // killed
 	})
 	return command.Process.Pid
 }
@@ -58,7 +57,7 @@ func postingSite(t *testing.T, protocol, misuse string) (*bank, <-chan string) {
 		w.Header().Set("Content-Type", "text/html")
 		fmt.Fprintf(w, postingPage, annaJSON)
 	})
-	site.mux.HandleFunc("GET /warm", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "warm") })
+	site.mux.HandleFunc("GET /warm", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "warm") })
 	site.mux.HandleFunc("GET /seen", func(_ http.ResponseWriter, r *http.Request) {
 		select {
 		case seen <- r.URL.RawQuery:

@@ -2,6 +2,7 @@ package guard
 
 import (
 	"bytes"
+	"fmt"
 	"mime/multipart"
 	"net/http"
 	"net/url"
@@ -147,7 +148,7 @@ func TestFilesAreComparedByDigest(t *testing.T) {
 	var body bytes.Buffer
 	w := multipart.NewWriter(&body)
 	part, _ := w.CreateFormFile("scan", "card.jpg")
-	part.Write([]byte("\xff\xd8 picture"))
+	fmt.Fprint(part, "\xff\xd8 picture")
 	w.Close()
 	rule := &pack.Submit{Fields: map[string]pack.Field{"影像": {Path: "$.scan"}}}
 	for digest, want := range map[string]int{wire.Digest([]byte("\xff\xd8 picture")): 0, wire.Digest([]byte("another")): 1} {

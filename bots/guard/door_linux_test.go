@@ -20,7 +20,7 @@ func TestOnlyThisRunsBrowserMayConnect(t *testing.T) {
 	if err := stranger.Start(); err != nil {
 		t.Fatal(err)
 	}
-	defer func() { stranger.Process.Kill(); stranger.Wait() }()
+	defer func() { _, _ = stranger.Process.Kill(), stranger.Wait() }()
 	p.Admit(stranger.Process.Pid)
 	if got := send(t.Context(), client, "GET", site.URL+"/", "", ""); got.err == nil {
 		t.Errorf("another group was let in: %+v", got)

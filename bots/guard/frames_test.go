@@ -52,7 +52,9 @@ func (s *frameSite) talk(conn net.Conn) {
 		return
 	}
 	framer := http2.NewFramer(conn, conn)
-	framer.WriteSettings()
+	if framer.WriteSettings() != nil {
+		return
+	}
 	for {
 		frame, err := framer.ReadFrame()
 		if err != nil {
@@ -61,7 +63,9 @@ func (s *frameSite) talk(conn net.Conn) {
 		header := frame.Header()
 		switch {
 		case header.Type == http2.FrameSettings && !header.Flags.Has(http2.FlagSettingsAck):
-			framer.WriteSettingsAck()
+			if framer.WriteSettingsAck() != nil {
+				return
+			}
 		case (header.Type == http2.FrameHeaders || header.Type == http2.FrameData) && header.Flags.Has(http2.FlagDataEndStream):
 			s.mu.Lock()
 			s.stored++

@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -46,7 +47,7 @@ func newBank(t testing.TB, protocol string) *bank {
 	t.Helper()
 	b := &bank{mux: http.NewServeMux(), conns: map[string]net.Conn{}, hang: make(chan struct{})}
 	b.mux.HandleFunc("POST /api/accounts", b.accounts)
-	b.mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "home") })
+	b.mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "home") })
 	b.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		b.mu.Lock()
 		b.seen = append(b.seen, r.Method+" "+r.RequestURI)
@@ -80,7 +81,7 @@ func (b *bank) accounts(w http.ResponseWriter, r *http.Request) {
 	switch misuse {
 	case "":
 		w.Header().Set("Content-Type", "application/json")
-		io.WriteString(w, `{"code":0,"data":{"accountNo":"6222-1"}}`)
+		fmt.Fprint(w, `{"code":0,"data":{"accountNo":"6222-1"}}`)
 	case "fin":
 		conn.Close()
 	case "rst":
@@ -88,13 +89,13 @@ func (b *bank) accounts(w http.ResponseWriter, r *http.Request) {
 		if secure, ok := conn.(*tls.Conn); ok {
 			tcp = secure.NetConn()
 		}
-		tcp.(*net.TCPConn).SetLinger(0)
+		_ = tcp.(*net.TCPConn).SetLinger(0)
 		tcp.Close()
 	case "abort":
 		panic(http.ErrAbortHandler)
 	case "half":
 		w.Header().Set("Content-Length", "1000")
-		io.WriteString(w, `{"code":0,`)
+		fmt.Fprint(w, `{"code":0,`)
 		http.NewResponseController(w).Flush()
 		panic(http.ErrAbortHandler)
 	case "hang":
@@ -111,7 +112,7 @@ func (b *bank) accounts(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(421)
 	case "500":
 		w.WriteHeader(500)
-		io.WriteString(w, `{"code":0,"data":{"accountNo":"6222-1"}}`)
+		fmt.Fprint(w, `{"code":0,"data":{"accountNo":"6222-1"}}`)
 	case "307":
 		http.Redirect(w, r, "/api/other", http.StatusTemporaryRedirect)
 	}

@@ -333,7 +333,7 @@ func TestOutcomeRules(t *testing.T) {
 		return func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", kind)
 			w.WriteHeader(status)
-			w.Write([]byte(body))
+			fmt.Fprint(w, body)
 		}
 	}
 	byPage := pack.Reply{URL: "/done", Text: "开户 成功", Receipt: map[string]string{"account_no": "css:table.r td#no"}}
@@ -394,7 +394,7 @@ func TestListedLegIsComparedAndSentOnce(t *testing.T) {
 	legs := 0
 	site.mux.HandleFunc("POST /api/other", func(w http.ResponseWriter, _ *http.Request) {
 		legs++
-		w.Write([]byte(`{"code":0,"data":{"accountNo":"6222-7"}}`))
+		fmt.Fprint(w, `{"code":0,"data":{"accountNo":"6222-7"}}`)
 	})
 	p := openProxy(t, site, manifestOf(submit))
 	client := browserOf(t, p)

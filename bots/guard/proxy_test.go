@@ -44,7 +44,7 @@ func listing() *pack.Manifest {
 func TestWhatMayLeave(t *testing.T) {
 	t.Parallel()
 	site := newBank(t, tlsH1)
-	site.mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok") })
+	site.mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "ok") })
 	p, err := Open(t.Context(), Config{Manifest: listing(), Origins: map[string]string{"core": site.URL, "mirror": site.URL + "/"}, Roots: rootsOf(site)})
 	if err != nil {
 		t.Fatal(err)
@@ -133,7 +133,7 @@ func (zeros) Read(b []byte) (int, error) { return len(b), nil }
 func TestLoginAndReading(t *testing.T) {
 	t.Parallel()
 	site := newBank(t, tlsH2)
-	site.mux.HandleFunc("POST /", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok") })
+	site.mux.HandleFunc("POST /", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "ok") })
 	submit := openSubmit()
 	submit.Before = []pack.Matcher{{Method: "POST", Path: "/upload"}}
 	manifest := manifestOf(submit)
@@ -232,7 +232,7 @@ func TestNamesMustAgree(t *testing.T) {
 		if err != nil || res.StatusCode != 403 || res.Header.Get("X-Branchbot-Code") != "host_mismatch" {
 			t.Fatalf("another Host: %+v %v", res, err)
 		}
-		io.Copy(io.Discard, res.Body)
+		_, _ = io.Copy(io.Discard, res.Body)
 	}
 	if got := secure.ConnectionState().NegotiatedProtocol; got != "http/1.1" {
 		t.Errorf("the browser was offered %q", got)
@@ -282,13 +282,13 @@ func TestTrafficIsUnchanged(t *testing.T) {
 			var seen http.Header
 			packed := &bytes.Buffer{}
 			zip := gzip.NewWriter(packed)
-			io.WriteString(zip, "packed page")
+			fmt.Fprint(zip, "packed page")
 			zip.Close()
 			site.mux.HandleFunc("GET /odd/", func(w http.ResponseWriter, r *http.Request) {
 				seen = r.Header.Clone()
 				w.Header().Set("Content-Encoding", "gzip")
 				w.Header()["Content-Type"] = nil
-				w.Write(packed.Bytes())
+				_, _ = w.Write(packed.Bytes())
 			})
 			p := openProxy(t, site, nil)
 			r, _ := http.NewRequestWithContext(t.Context(), "GET", site.URL, nil)
@@ -324,7 +324,7 @@ func TestStreamsAreNotHeldBackAndDoNotCountAsPending(t *testing.T) {
 	site := newBank(t, tlsH2)
 	site.mux.HandleFunc("GET /events", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/event-stream")
-		io.WriteString(w, "data: 1\n\n")
+		fmt.Fprint(w, "data: 1\n\n")
 		http.NewResponseController(w).Flush()
 		select {
 		case <-r.Context().Done():
@@ -374,9 +374,9 @@ func TestThroughTheBanksProxy(t *testing.T) {
 			return
 		}
 		near, _, _ := http.NewResponseController(w).Hijack()
-		io.WriteString(near, "HTTP/1.1 200 OK\r\n\r\n")
-		go func() { io.Copy(far, near); far.Close() }()
-		io.Copy(near, far)
+		fmt.Fprint(near, "HTTP/1.1 200 OK\r\n\r\n")
+		go func() { _, _ = io.Copy(far, near); far.Close() }()
+		_, _ = io.Copy(near, far)
 		near.Close()
 	}))
 	defer bankProxy.Close()
@@ -405,7 +405,7 @@ func TestSockets(t *testing.T) {
 		}
 		conn, buffered, _ := http.NewResponseController(w).Hijack()
 		defer conn.Close()
-		io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n\x81\x02hi")
+		fmt.Fprint(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n\x81\x02hi")
 		echo, _ := io.ReadAll(buffered)
 		site.mu.Lock()
 		defer site.mu.Unlock()
@@ -435,8 +435,8 @@ func TestSockets(t *testing.T) {
 		t.Fatalf("%d %q %v", status, hello, err)
 	}
 	ping, text := "\x8a\x82abcd12", "\x81\x82abcd12"
-	io.WriteString(conn, ping)
-	io.WriteString(conn, text)
+	fmt.Fprint(conn, ping)
+	fmt.Fprint(conn, text)
 	if _, err := buffered.ReadByte(); err == nil {
 		t.Error("the socket went on after the page had sent")
 	}
