@@ -77,13 +77,11 @@ func (s *state) forget(tx *store.Tx) error {
 		return err
 	}
 	for n := 0; s.First < end && n < maxForgotten; n++ {
-		if err := tx.Delete(store.Outbox, store.NumberKey(s.First)); err != nil {
+		key := store.NumberKey(s.First)
+		if err := errors.Join(tx.Delete(store.Outbox, key), tx.Delete(store.OutboxSent, key)); err != nil {
 			return err
 		}
-		s.First++
-		if err := tx.Delete(store.OutboxSent, store.NumberKey(s.First)); err != nil {
-			return err
-		}
+		s.First++ // the note of this very number stays: see rebuild
 	}
 	return nil
 }

@@ -43,3 +43,42 @@ func replace(tx *store.Tx, seq uint64, device string, by wire.By) error {
 		Created: now, BusinessDate: now.Local().Format("2006-01-02"), By: by, Body: body,
 	})
 }
+
+// rebuild finds the counters again when their row is damaged. The keys of the
+// other rows tell where the sequence stands; what head office has is not known,
+// so all that is here is sent again, which changes nothing there.
+func rebuild(tx *store.Tx) (state, error) {
+	first, err := edge(tx, store.Outbox, false)
+	if err != nil {
+		return state{}, err
+	}
+	last, err := edge(tx, store.Outbox, true)
+	if err != nil {
+		return state{}, err
+	}
+	sent, err := edge(tx, store.OutboxSent, true)
+	if err != nil {
+		return state{}, err
+	}
+	s := state{First: first, Next: max(last+1, sent)}
+	if first == 0 {
+		s.First = s.Next
+	}
+	s.Acked = s.First
+	return s, nil
+}
+
+// edge returns the number in a bucket's first or last key, 0 for an empty bucket.
+func edge(tx *store.Tx, bucket store.Bucket, last bool) (n uint64, err error) {
+	err = tx.Range(bucket, store.Scan{Reverse: last}, func(key, _ []byte) error {
+		n = store.ParseNumberKey(key)
+		return store.ErrStop
+	})
+	if damage, isDamage := errors.AsType[*store.DamagedError](err); isDamage {
+		n, err = store.ParseNumberKey(damage.Keys[0]), nil // passed over before the one that was found
+	}
+	if err != nil {
+		return 0, fmt.Errorf("rebuild outbox: %w", err)
+	}
+	return n, nil
+}

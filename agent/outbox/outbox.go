@@ -34,6 +34,9 @@ func load(tx *store.Tx) (state, error) {
 	if errors.Is(err, store.ErrNotFound) {
 		return state{First: 1, Acked: 1, Next: 1}, nil
 	}
+	if errors.Is(err, store.ErrDamaged) {
+		return rebuild(tx)
+	}
 	if err != nil {
 		return s, fmt.Errorf("read outbox: %w", err)
 	}

@@ -338,3 +338,32 @@ func TestAdopt(t *testing.T) {
 		}
 	}
 }
+
+// Even when every record was forgotten, a damaged counter row does not make the
+// sequence begin again.
+func TestNumbersAreNeverGivenTwice(t *testing.T) {
+	t.Parallel()
+	s, c := openStore(t)
+	add(t, s, 10)
+	if err := acknowledge(t, s, "one", 11); err != nil {
+		t.Fatal(err)
+	}
+	c.at = c.at.Add(8 * 24 * time.Hour)
+	update(t, s, outbox.Forget)
+	if n := kept(t, s); n != 0 {
+		t.Fatalf("%d are kept", n)
+	}
+	notes := 0
+	err := s.View(func(tx *store.Tx) error {
+		return tx.Range(store.OutboxSent, store.Scan{}, func(key, _ []byte) error {
+			notes++
+			if n := store.ParseNumberKey(key); n != 11 {
+				t.Errorf("a note about %d stays", n)
+			}
+			return nil
+		})
+	})
+	if err != nil || notes != 1 {
+		t.Errorf("%d notes, want the last one: %v", notes, err)
+	}
+}
