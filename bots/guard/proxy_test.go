@@ -395,43 +395,52 @@ func TestThroughTheBanksProxy(t *testing.T) {
 	}
 }
 
-func TestSockets(t *testing.T) {
-	t.Parallel()
+// socketSite greets on a socket at /events and /hidden, and keeps what it hears.
+func socketSite(t *testing.T) *bank {
 	site := newBank(t, tlsH2)
-	upgrade := func(w http.ResponseWriter, r *http.Request) {
+	greet := func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Sec-WebSocket-Extensions") != "" {
-			w.WriteHeader(400)
+			w.WriteHeader(http.StatusBadRequest)
 			return
 		}
 		conn, buffered, _ := http.NewResponseController(w).Hijack()
 		defer conn.Close()
 		fmt.Fprint(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n\x81\x02hi")
-		echo, _ := io.ReadAll(buffered)
+		heard, _ := io.ReadAll(buffered)
 		site.mu.Lock()
 		defer site.mu.Unlock()
-		site.stored = append(site.stored, string(echo))
+		site.stored = append(site.stored, string(heard))
 	}
-	site.mux.HandleFunc("GET /events", upgrade)
-	site.mux.HandleFunc("GET /hidden", upgrade)
+	site.mux.HandleFunc("GET /events", greet)
+	site.mux.HandleFunc("GET /hidden", greet)
+	return site
+}
+
+// openSocket asks for a socket by hand, in the way a browser does.
+func openSocket(t *testing.T, p *Proxy, site *bank, path string) (net.Conn, *bufio.Reader, int) {
+	t.Helper()
+	host := strings.TrimPrefix(site.URL, "https://")
+	conn, _ := tunnelTo(t, p, host)
+	secure := tls.Client(conn, &tls.Config{InsecureSkipVerify: true})
+	fmt.Fprintf(secure, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n", path, host)
+	buffered := bufio.NewReader(secure)
+	res, err := http.ReadResponse(buffered, &http.Request{Method: "GET"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return secure, buffered, res.StatusCode
+}
+
+func TestSockets(t *testing.T) {
+	t.Parallel()
+	site := socketSite(t)
 	p := openProxy(t, site, &pack.Manifest{WebSockets: []pack.WebSocket{{URL: "/events", Send: "none"}}})
-	dial := func(path string) (net.Conn, *bufio.Reader, int) {
-		host := strings.TrimPrefix(site.URL, "https://")
-		conn, _ := tunnelTo(t, p, host)
-		secure := tls.Client(conn, &tls.Config{InsecureSkipVerify: true})
-		fmt.Fprintf(secure, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n", path, host)
-		buffered := bufio.NewReader(secure)
-		res, err := http.ReadResponse(buffered, &http.Request{Method: "GET"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return secure, buffered, res.StatusCode
-	}
-	if _, _, status := dial("/hidden"); status != 403 {
+	if _, _, status := openSocket(t, p, site, "/hidden"); status != http.StatusForbidden {
 		t.Errorf("an unlisted socket: %d", status)
 	}
-	conn, buffered, status := dial("/events")
+	conn, buffered, status := openSocket(t, p, site, "/events")
 	hello := make([]byte, 4)
-	if _, err := io.ReadFull(buffered, hello); status != 101 || err != nil || string(hello) != "\x81\x02hi" {
+	if _, err := io.ReadFull(buffered, hello); status != http.StatusSwitchingProtocols || err != nil || string(hello) != "\x81\x02hi" {
 		t.Fatalf("%d %q %v", status, hello, err)
 	}
 	ping, text := "\x8a\x82abcd12", "\x81\x82abcd12"
@@ -449,6 +458,26 @@ func TestSockets(t *testing.T) {
 	if got := p.Refusals(); got[len(got)-1].Code != "websocket_send" {
 		t.Errorf("%+v", got)
 	}
+	if err := p.Quiet(t.Context(), time.Millisecond); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestCloseEndsSockets(t *testing.T) {
+	t.Parallel()
+	site := socketSite(t)
+	p := openProxy(t, site, &pack.Manifest{WebSockets: []pack.WebSocket{{URL: "/events"}}})
+	_, buffered, status := openSocket(t, p, site, "/events")
+	if status != http.StatusSwitchingProtocols {
+		t.Fatal(status)
+	}
+	if err := p.Quiet(t.Context(), time.Millisecond); err != nil {
+		t.Errorf("a socket counts as pending: %v", err)
+	}
+	if err := p.Close(); err != nil {
+		t.Error(err)
+	}
+	_, _ = io.ReadAll(buffered) // it ends, in whatever way
 }
 
 func TestCloseEndsEverything(t *testing.T) {
