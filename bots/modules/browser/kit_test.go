@@ -9,6 +9,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"log/slog"
+	"mime"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -290,7 +291,11 @@ func newSite(t testing.TB, pages map[string]string) *site {
 			http.NotFound(w, r)
 			return
 		}
-		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		kind := mime.TypeByExtension(filepath.Ext(r.URL.Path))
+		if kind == "" {
+			kind = "text/html; charset=utf-8"
+		}
+		w.Header().Set("Content-Type", kind)
 		_, _ = w.Write([]byte(page))
 	}))
 	t.Cleanup(s.Close)

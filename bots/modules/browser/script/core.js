@@ -185,7 +185,7 @@ globalThis.bb = (() => {
       return covered ? undefined : { x, y };
     }, ms);
     if (spot?.gone) fail("page_changed", "the element went away");
-    if (!spot) fail("covered", `an element cannot be clicked, it is covered by ${covered ? describe(covered) : "nothing"} or has no size`);
+    if (!spot) fail("covered", `${describe(el)} cannot be clicked: ${covered ? "it is covered by " + describe(covered) : "it has no size or does not stand still"}`);
     return spot;
   };
   const deepest = (x, y) => {

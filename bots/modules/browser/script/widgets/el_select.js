@@ -23,11 +23,12 @@
     const has = read(el).map(bb.norm), want = names(wanted);
     return has.length === want.length && want.every((any) => any.some((name) => has.includes(name)));
   };
+  const searches = (el) => document.activeElement === input(el) && !input(el).readOnly; // nothing to show before it is typed into
   const open = async (el, hand) => {
     for (let i = 0; i < 3; i++) {
       if (list(el)) return;
       await hand.click(el.querySelector(".el-select__wrapper") ?? el);
-      if (await hand.until(() => list(el), 600)) return;
+      if (await hand.until(() => list(el), 600) || searches(el)) return;
     }
     bb.fail("fill_mismatch", "the list of choices does not open");
   };
