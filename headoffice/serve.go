@@ -50,7 +50,9 @@ func Serve(ctx context.Context, config configs.HeadOffice, log *slog.Logger, rea
 		return errors.Join(err, listener.Close())
 	}
 	log.InfoContext(ctx, "listening", "address", base, "data", config.Data)
-	return run(ctx, newHTTP(server.Handler(), news, log), secure)
+	err = run(ctx, newHTTP(server.Handler(), news, log), secure)
+	log.InfoContext(context.WithoutCancel(ctx), "stopped")
+	return err
 }
 
 func assemble(parts *Parts, config configs.HeadOffice, writer *ingest.Writer, news *console.News, log *slog.Logger) (*api.Server, error) {

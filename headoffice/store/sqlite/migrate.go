@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"crypto/rand"
 	"database/sql"
 	"embed"
 	"fmt"
@@ -29,6 +30,10 @@ func (db *DB) migrate(ctx context.Context) error {
 			if err := apply(ctx, tx, files[i], i+1); err != nil {
 				return err
 			}
+		}
+		_, err = tx.ExecContext(ctx, `INSERT INTO meta (name, value) VALUES ('incarnation', ?) ON CONFLICT DO NOTHING`, rand.Text())
+		if err != nil {
+			return fmt.Errorf("write incarnation: %w", err)
 		}
 		return nil
 	})

@@ -5,7 +5,6 @@ package sqlite
 
 import (
 	"context"
-	"crypto/rand"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -91,12 +90,9 @@ func escape(path string) string {
 	return strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(path)
 }
 
-// prepare reads the incarnation and prepares the hot statements.
+// prepare reads the incarnation and prepares the hot statements. It writes
+// nothing: a command that reads must not wait for a server that writes.
 func (db *DB) prepare(ctx context.Context) error {
-	_, err := db.write.ExecContext(ctx, `INSERT INTO meta (name, value) VALUES ('incarnation', ?) ON CONFLICT DO NOTHING`, rand.Text())
-	if err != nil {
-		return fmt.Errorf("write incarnation: %w", err)
-	}
 	row := db.read.QueryRowContext(ctx, `SELECT value FROM meta WHERE name = 'incarnation'`)
 	if err := row.Scan(&db.incarnation); err != nil {
 		return fmt.Errorf("read incarnation: %w", err)

@@ -2,7 +2,10 @@ package sqlite
 
 import (
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
+	"time"
 
 	"branchbot/headoffice/store"
 	"branchbot/headoffice/store/storetest"
@@ -78,5 +81,46 @@ func TestOpenRefuses(t *testing.T) {
 				t.Fatalf("got %v, %v; want code %s", db, err, c.code)
 			}
 		})
+	}
+}
+
+// A full disk refuses cleanly, keeps what was acknowledged, and goes on when
+// there is room again.
+func TestFullDisk(t *testing.T) {
+	t.Parallel()
+	db := open(t, filepath.Join(t.TempDir(), "ho.db"))
+	storetest.Enrol(t, db, "dev_one", "print")
+	limit := func(pages string) {
+		if _, err := db.write.Exec(`PRAGMA max_page_count = ` + pages); err != nil {
+			t.Fatal(err)
+		}
+	}
+	send := func(seq uint64) (store.Result, error) {
+		raw := []byte(`"` + strings.Repeat("x", 8000) + `"`)
+		results, err := db.Ingest(t.Context(), []store.Batch{{
+			Device: "dev_one", Fingerprint: "print", Epoch: "e", First: seq, Received: time.Now(),
+			Records: []store.Record{{Seq: seq, Raw: raw, Digest: strconv.FormatUint(seq, 10)}},
+		}})
+		if err != nil {
+			return store.Result{}, err
+		}
+		return results[0], results[0].Err
+	}
+	limit("80")
+	acknowledged := uint64(1)
+	for ; acknowledged < 100; acknowledged++ {
+		if _, err := send(acknowledged); err != nil {
+			break
+		}
+	}
+	if acknowledged == 1 || acknowledged == 100 {
+		t.Fatalf("the disk was full at record %d", acknowledged)
+	}
+	limit("100000")
+	if result, err := send(acknowledged); err != nil || result.NextSeq != acknowledged+1 {
+		t.Errorf("with room again: %+v, %v; want next %d", result, err, acknowledged+1)
+	}
+	if result, err := send(1); err != nil || result.Stored != 0 {
+		t.Errorf("the first record: %+v, %v; want it known", result, err)
 	}
 }

@@ -52,8 +52,8 @@ const (
 
 var day = time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
 
-// enrol makes a device with a certificate.
-func enrol(t *testing.T, s store.Store, id, fingerprint string) {
+// Enrol makes a device with a certificate.
+func Enrol(t *testing.T, s store.Store, id, fingerprint string) {
 	t.Helper()
 	hash := "token-of-" + id
 	must(t, s.AddTokens(t.Context(), []store.Token{{Hash: hash, Created: day, Expires: day.Add(time.Hour)}}))
@@ -122,7 +122,7 @@ func runIDs(t *testing.T, s store.Store, filter store.RunFilter) []string {
 }
 
 func sequence(t *testing.T, s store.Store) {
-	enrol(t, s, device, print1)
+	Enrol(t, s, device, print1)
 	disorder := batch("e", 1, record(1, "run_1", wire.Succeeded, ""), record(3, "run_3", wire.Succeeded, ""))
 	for _, step := range []struct {
 		name   string
@@ -151,7 +151,7 @@ func sequence(t *testing.T, s store.Store) {
 
 // A batch in which nothing tells its place is found again by its content.
 func resent(t *testing.T, s store.Store) {
-	enrol(t, s, device, print1)
+	Enrol(t, s, device, print1)
 	garbage := store.Record{Raw: []byte(`"?"`), Digest: wire.Digest([]byte(`"?"`)), Flag: store.FlagUndecodable}
 	for i, want := range []uint64{2, 2} {
 		if got := ingest(t, s, batch("e", 0, garbage)); got.Err != nil || got.NextSeq != want {
@@ -161,7 +161,7 @@ func resent(t *testing.T, s store.Store) {
 }
 
 func changedRecord(t *testing.T, s store.Store) {
-	enrol(t, s, device, print1)
+	Enrol(t, s, device, print1)
 	ingest(t, s, batch("e", 1, records(1, 3)...))
 	changed := batch("e", 2, record(2, "run_2", wire.Failed, "other"), record(3, "run_3", wire.Succeeded, ""))
 	wantCode(t, ingest(t, s, changed).Err, "device_halted")
@@ -180,7 +180,7 @@ func changedRecord(t *testing.T, s store.Store) {
 
 // Two machines with one identity: the older epoch goes on after a newer began.
 func clone(t *testing.T, s store.Store) {
-	enrol(t, s, device, print1)
+	Enrol(t, s, device, print1)
 	ingest(t, s, batch("old", 1, records(1, 2)...))
 	fresh := record(1, "run_new", wire.Succeeded, "")
 	fresh.Created = day.Add(time.Hour)
@@ -194,7 +194,7 @@ func clone(t *testing.T, s store.Store) {
 
 // What an older database still had waiting is welcome.
 func olderEpoch(t *testing.T, s store.Store) {
-	enrol(t, s, device, print1)
+	Enrol(t, s, device, print1)
 	ingest(t, s, batch("old", 1, records(1, 2)...))
 	fresh := record(1, "run_new", wire.Succeeded, "")
 	fresh.Created = day.Add(time.Hour)
@@ -210,7 +210,7 @@ func olderEpoch(t *testing.T, s store.Store) {
 }
 
 func unreadable(t *testing.T, s store.Store) {
-	enrol(t, s, device, print1)
+	Enrol(t, s, device, print1)
 	garbage := store.Record{Raw: []byte(`[1]`), Digest: wire.Digest([]byte(`[1]`)), Flag: store.FlagUndecodable}
 	got := ingest(t, s, batch("e", 1, record(1, "run_1", wire.Succeeded, ""), garbage, record(3, "run_3", wire.Succeeded, "")))
 	if got.Err != nil || got.NextSeq != 4 {
@@ -226,7 +226,7 @@ func unreadable(t *testing.T, s store.Store) {
 
 // One batch of a group that fails leaves the others alone.
 func group(t *testing.T, s store.Store) {
-	enrol(t, s, device, print1)
+	Enrol(t, s, device, print1)
 	stranger := batch("e", 1, records(1, 1)...)
 	stranger.Device = "dev_stranger"
 	otherCertificate := batch("e", 1, records(1, 1)...)
@@ -243,7 +243,7 @@ func group(t *testing.T, s store.Store) {
 }
 
 func runMovesForward(t *testing.T, s store.Store) {
-	enrol(t, s, device, print1)
+	Enrol(t, s, device, print1)
 	ingest(t, s, batch("e", 1, record(1, "run_x", wire.InDoubt, ""), record(2, "run_x", wire.Succeeded, "")))
 	row, err := s.Run(t.Context(), device, "run_x")
 	must(t, err)
@@ -259,7 +259,7 @@ func runMovesForward(t *testing.T, s store.Store) {
 }
 
 func filters(t *testing.T, s store.Store) {
-	enrol(t, s, device, print1)
+	Enrol(t, s, device, print1)
 	ingest(t, s, batch("e", 1, record(1, "run_1", wire.Failed, ""), record(2, "run_2", wire.Succeeded, ""), record(3, "run_3", wire.Failed, "")))
 	for _, c := range []struct {
 		name   string
@@ -346,7 +346,7 @@ func approval(t *testing.T, s store.Store) {
 }
 
 func revocation(t *testing.T, s store.Store) {
-	enrol(t, s, device, print1)
+	Enrol(t, s, device, print1)
 	ingest(t, s, batch("e", 1, records(1, 1)...))
 	must(t, s.Revoke(t.Context(), device, store.Actor{Person: "li"}))
 	wantCode(t, s.Revoke(t.Context(), device, store.Actor{}), "device_unknown")
@@ -405,7 +405,7 @@ func stamp(t *testing.T, s store.Store) {
 		seen[text] = true
 	}
 	look("nothing")
-	enrol(t, s, device, print1)
+	Enrol(t, s, device, print1)
 	look("a new device")
 	ingest(t, s, batch("e", 1, records(1, 1)...))
 	look("a record")

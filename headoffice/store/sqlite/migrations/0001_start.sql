@@ -81,6 +81,7 @@ CREATE TABLE runs (
   PRIMARY KEY (device, run)
 ) STRICT;
 CREATE INDEX runs_started ON runs (started);
+CREATE INDEX runs_state ON runs (state, started);
 
 CREATE TABLE audit (
   id      INTEGER PRIMARY KEY,
