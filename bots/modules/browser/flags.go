@@ -57,6 +57,6 @@ func (l launch) language() string {
 func (l launch) environment(inherited []string) []string {
 	language := strings.ReplaceAll(l.language(), "-", "_")
 	return append(inherited,
-		"HOME="+l.scratch, "XDG_CONFIG_HOME="+l.scratch, "XDG_CACHE_HOME="+l.scratch, "TMPDIR="+l.profile(),
+		"HOME="+l.scratch, "XDG_CONFIG_HOME="+l.scratch, "XDG_CACHE_HOME="+l.scratch, "TMPDIR="+temporary(l.profile()),
 		"LANGUAGE="+language, "LANG="+language+".UTF-8")
 }

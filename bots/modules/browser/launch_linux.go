@@ -56,6 +56,11 @@ func (l launch) command(path string, flags []string) *exec.Cmd {
 	return cmd
 }
 
+// temporary is where the browser puts its temporary files: its profile, which is
+// its working folder. Called by that short name, since it makes a socket there
+// and the path of a socket has 108 bytes at most.
+func temporary(string) string { return "/proc/self/cwd" }
+
 // own starts the browser and waits for it on one thread that lives as long as
 // the browser does: the death signal follows the thread, not the process.
 func (p *process) own(cmd *exec.Cmd, started chan<- error) {

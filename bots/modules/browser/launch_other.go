@@ -17,3 +17,6 @@ func (l launch) spawn(string, []string) (*process, error) { return nil, unsuppor
 
 // Become turns the calling process into Chromium. Not available here.
 func Become([]string) error { return unsupported() }
+
+// temporary is where the browser puts its temporary files: its profile.
+func temporary(profile string) string { return profile }
