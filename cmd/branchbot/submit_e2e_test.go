@@ -35,7 +35,7 @@ func TestStoredThenCutIsOneRecord(t *testing.T) {
 			w.Site.SetFault(bank.Fault{Kind: bank.Cut, When: bank.After, Times: 1, Reset: c.reset})
 			view, code := open(t, w, c.form, number)
 			if got := len(w.Site.Records()); got != 1 {
-				t.Fatalf("%d records at the site, want 1; run %+v", got, view)
+				t.Fatalf("%d records at the site, want 1; run %s, exception %+v", got, view.State, view.Exception)
 			}
 			if view.State != wire.Succeeded || code != 0 {
 				t.Fatalf("run %s, exit %d, exception %+v; the look-up would have found it", view.State, code, view.Exception)
