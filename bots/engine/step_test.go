@@ -145,9 +145,6 @@ func TestSubmit(t *testing.T) {
 		return map[string]string{"account_no": "62170009"}, true, nil
 	}
 	absent := func(modules.Scope) (map[string]string, bool, error) { return nil, false, nil }
-	cannotSee := func(modules.Scope) (map[string]string, bool, error) {
-		return nil, false, fault.New(fault.Waiting, "in_doubt", "nobody can see")
-	}
 	for _, tc := range []struct {
 		name, how string
 		cut       int // records after which the runner dies
@@ -160,13 +157,13 @@ func TestSubmit(t *testing.T) {
 		{"dies after intent", "ok", 1, nil, `{"account_no":"62170001"}`, wire.Succeeded, 1},
 		{"dies after prepared, found", "ok", 2, found, `{"account_no":"62170009"}`, wire.Succeeded, 0},
 		{"dies after prepared, absent", "ok", 2, absent, `{"account_no":"62170001"}`, wire.Succeeded, 1},
-		{"dies after prepared, nobody sees", "ok", 2, cannotSee, "in_doubt", wire.InDoubt, 0},
+		{"dies after prepared, nobody sees", "ok", 2, nobody, "in_doubt", wire.InDoubt, 0},
 		{"dies after outcome", "ok", 3, nil, `{"account_no":"62170001"}`, wire.Succeeded, 1},
 		{"dies after the step", "ok", 4, nil, `{"account_no":"62170001"}`, wire.Succeeded, 1},
 		{"rejected", "reject", 0, nil, "rejected", wire.Failed, 1},
 		{"rejected, then dies", "reject", 3, nil, "rejected", wire.Failed, 1},
 		{"unknown, found", "unknown", 0, found, `{"account_no":"62170009"}`, wire.Succeeded, 1},
-		{"unknown, nobody sees", "unknown", 0, cannotSee, "in_doubt", wire.InDoubt, 1},
+		{"unknown, nobody sees", "unknown", 0, nobody, "in_doubt", wire.InDoubt, 1},
 		{"unknown, look-up breaks", "unknown", 0, func(modules.Scope) (map[string]string, bool, error) {
 			return nil, false, fault.New(fault.Application, "site_error", "down")
 		}, "in_doubt", wire.InDoubt, 1},
@@ -231,4 +228,9 @@ func TestTakenKey(t *testing.T) {
 	if code(f) != "already_submitted" || f.Exception.Kind != "business" || f.State != wire.Failed {
 		t.Errorf("got %s %+v", f.State, f.Exception)
 	}
+}
+
+// nobody is a look-up that cannot see.
+func nobody(modules.Scope) (map[string]string, bool, error) {
+	return nil, false, fault.New(fault.Waiting, "in_doubt", "nobody can see")
 }
