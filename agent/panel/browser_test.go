@@ -114,6 +114,8 @@ func TestClickThrough(t *testing.T) {
 	}
 	uitest.Press(t, page, "nav a", "运行记录")
 	uitest.See(t, page, "td", "王芳")
+	d.agent.put(inDoubt("run_later"))
+	uitest.See(t, page, "td .status.warn", "待核实") // the list follows by itself
 	uitest.Picture(t, page, "panel-runs")
 }
 

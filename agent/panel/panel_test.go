@@ -6,6 +6,8 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -476,6 +478,57 @@ func TestHeadOfficeAwayIsSaidCalmly(t *testing.T) {
 		if !strings.Contains(got.body, want) {
 			t.Errorf("page lacks %q", want)
 		}
+	}
+}
+
+func TestTextsUsedExist(t *testing.T) {
+	t.Parallel()
+	d := openDesk(t)
+	texts := d.panel.kit.Catalogue("en")
+	use := regexp.MustCompile(`(?:\bt |Text\()"([a-z_.]*[a-z_])"[ )},]`)
+	for _, pattern := range []string{"templates/*.html", "*.go"} {
+		names, err := filepath.Glob(pattern)
+		if err != nil || len(names) == 0 {
+			t.Fatalf("%s: %d files, %v", pattern, len(names), err)
+		}
+		for _, name := range names {
+			data, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, match := range use.FindAllSubmatch(data, -1) {
+				if !texts.Has(string(match[1])) {
+					t.Errorf("%s: no text for %s", name, match[1])
+				}
+			}
+		}
+	}
+}
+
+func TestTextsOfFamiliesExist(t *testing.T) {
+	t.Parallel()
+	texts := openDesk(t).panel.kit.Catalogue("zh-CN")
+	families := map[string][]string{
+		"head_office.":    {Online, Offline, NotEnrolled},
+		"panel.step.":     {"running", "done", "failed", "in_doubt"},
+		"panel.evidence.": {"before_submit", "after_submit", "input", "failure"},
+		"panel.wrong.":    {"text", "file", "choice", "date", "amount", "integer", "bool", "table"},
+		"submit.":         {wire.SubmitAcknowledged, wire.SubmitAlreadyThere, wire.SubmitRejected, wire.SubmitRefused, wire.SubmitNotProcessed, wire.SubmitInDoubt},
+	}
+	for prefix, names := range families {
+		for _, name := range names {
+			if !texts.Has(prefix + name) {
+				t.Errorf("no text for %s%s", prefix, name)
+			}
+		}
+	}
+}
+
+func TestCataloguesHaveTheSameKeys(t *testing.T) {
+	t.Parallel()
+	kit := openDesk(t).panel.kit
+	if diff := cmp.Diff(kit.Catalogue("zh-CN").Keys(), kit.Catalogue("en").Keys()); diff != "" {
+		t.Errorf("keys differ (-zh-CN +en):\n%s", diff)
 	}
 }
 

@@ -87,14 +87,12 @@ func serve(serving context.Context, stop context.CancelFunc, server *http.Server
 	return func() error {
 		stop()
 		<-closed
-		select {
-		case err := <-ended:
-			ended <- http.ErrServerClosed // Close may be called twice
-			if errors.Is(err, http.ErrServerClosed) {
-				return nil
-			}
-			return err
+		err := <-ended
+		ended <- http.ErrServerClosed // Close may be called twice
+		if errors.Is(err, http.ErrServerClosed) {
+			return nil
 		}
+		return err
 	}
 }
 
