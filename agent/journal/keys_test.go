@@ -209,23 +209,35 @@ func TestKeysFollowTheModel(t *testing.T) {
 			c := newClock()
 			s := openStore(t, c)
 			w := &world{runs: map[string]*modelRun{}, keys: map[string]*modelKey{}}
-			for step := range 240 {
-				id := fmt.Sprintf("run_%d_%d", step/60, r.IntN(4))
-				if w.runs[id] == nil {
-					w.runs[id] = &modelRun{}
-				}
-				c.pass(time.Duration(r.IntN(120)) * time.Minute)
-				action, key, state := randomAction(r, id)
-				want := w.expect(c.at, action, key, state)
-				if err := write(t, s, action); fault.Code(err) != want {
-					t.Fatalf("step %d: %s %s %s %s gave %v, want %q", step, id, action.Kind, key, state, err, want)
-				}
-				if err := s.View(func(tx *store.Tx) error { return sameClaims(tx, c.at, w) }); err != nil {
-					t.Fatalf("step %d: after %s of %s: %v", step, action.Kind, id, err)
+			for part := range 12 {
+				err := update(t, s, func(tx *store.Tx) error { return actAtRandom(tx, r, c, w, part/3) })
+				if err != nil {
+					t.Fatalf("part %d: %v", part, err)
 				}
 			}
 		})
 	}
+}
+
+// actAtRandom does twenty things in one transaction: what Append refuses must
+// leave no trace even there.
+func actAtRandom(tx *store.Tx, r *rand.Rand, c *clock, w *world, generation int) error {
+	for step := range 20 {
+		id := fmt.Sprintf("run_%d_%d", generation, r.IntN(4))
+		if w.runs[id] == nil {
+			w.runs[id] = &modelRun{}
+		}
+		c.pass(time.Duration(r.IntN(120)) * time.Minute)
+		action, key, state := randomAction(r, id)
+		want := w.expect(c.at, action, key, state)
+		if _, err := journal.Append(tx, action); fault.Code(err) != want {
+			return fmt.Errorf("step %d: %s %s %s %s gave %w, want %q", step, id, action.Kind, key, state, err, want)
+		}
+		if err := sameClaims(tx, c.at, w); err != nil {
+			return fmt.Errorf("step %d: after %s of %s: %w", step, action.Kind, id, err)
+		}
+	}
+	return nil
 }
 
 func randomAction(r *rand.Rand, run string) (action wire.JournalRecord, key, state string) {
