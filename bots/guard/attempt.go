@@ -127,8 +127,15 @@ func (a *attempt) isLeg(q *request) bool {
 // errNothingSent says that no request came by the deadline and none will be taken.
 var errNothingSent = errors.New("no request was made")
 
+// touch starts the time for a request anew.
+func (a *attempt) touch() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.touched = time.Now()
+}
+
 // wait returns the request that the press makes. Time runs from the last sign
-// of life: arming, or a listed write that goes ahead.
+// of life: the end of the press, or a listed write that goes ahead.
 func (a *attempt) wait(ctx context.Context, deadline time.Duration) (*exchange, error) {
 	timer := time.NewTimer(deadline)
 	defer timer.Stop()

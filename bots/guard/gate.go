@@ -38,6 +38,9 @@ type verdict struct {
 }
 
 func (g *gate) judge(q *request) verdict {
+	if overrides(q.Header) {
+		return verdict{code: codeNotListed}
+	}
 	armed := g.current()
 	if armed != nil && armed.follows(q) {
 		return verdict{follow: armed}
@@ -55,6 +58,12 @@ func (g *gate) judge(q *request) verdict {
 		return verdict{}
 	}
 	return g.write(q, armed)
+}
+
+// overrides reports headers by which some sites take a request for another
+// method than the one that rules are written for.
+func overrides(header http.Header) bool {
+	return header.Get("X-Http-Method-Override") != "" || header.Get("X-Http-Method") != "" || header.Get("X-Method-Override") != ""
 }
 
 func safe(method string) bool {
@@ -87,7 +96,7 @@ func (g *gate) held(submit *pack.Submit, q *request) verdict {
 	g.mu.Lock()
 	armed, past := g.armed, slices.Clone(g.past)
 	g.mu.Unlock()
-	if armed != nil && armed.submit == submit {
+	if armed != nil && armed.submit.Name == submit.Name {
 		exchange, code := armed.take(q)
 		if code != codePremature {
 			return verdict{exchange: exchange, code: code}

@@ -185,6 +185,7 @@ func (s *submission) waitForRequest(ctx context.Context, pressed <-chan error) (
 			if failed {
 				cancel(fmt.Errorf("press: %w", err))
 			}
+			s.attempt.touch()
 		case <-watched.Done():
 		}
 	}()

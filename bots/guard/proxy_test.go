@@ -57,6 +57,10 @@ func TestWhatMayLeave(t *testing.T) {
 		code                     string
 	}{
 		{"GET", "/", "", "", 200, ""},
+		{"GET", "/", "override", "", 403, "write_not_listed"},
+		{"POST", "/api/search", "override", `{"op":"read"}`, 403, "write_not_listed"},
+		{"POST", "/mirror", "override", "", 403, "write_not_listed"},
+		{"POST", "/api/accounts", "override", annaJSON, 403, "write_not_listed"},
 		{"HEAD", "/x", "", "", 200, ""},
 		{"OPTIONS", "/x", "", "", 200, ""},
 		{"POST", "/x", "", "", 403, "write_not_listed"},
@@ -83,8 +87,11 @@ func TestWhatMayLeave(t *testing.T) {
 		r, _ := http.NewRequestWithContext(t.Context(), test.method, site.URL, strings.NewReader(test.body))
 		r.URL.Path, r.URL.RawQuery, _ = strings.Cut(test.path, "?")
 		r.Header.Set("Content-Type", test.kind)
-		if test.kind == "view" {
+		switch test.kind {
+		case "view":
 			r.Header.Set("X-Kind", test.kind)
+		case "override":
+			r.Header.Set("X-HTTP-Method-Override", "DELETE")
 		}
 		res, err := client.Do(r)
 		if err != nil {
@@ -99,7 +106,7 @@ func TestWhatMayLeave(t *testing.T) {
 	if n := len(site.records()); n != 0 {
 		t.Errorf("%d records", n)
 	}
-	first := p.Refusals()[0]
+	first := p.Refusals()[4]
 	if first.Code != "write_not_listed" || first.URL != site.URL+"/x" || first.Method != "POST" || first.At.IsZero() {
 		t.Errorf("refusal %+v", first)
 	}
