@@ -38,12 +38,18 @@ func TestDescribe(t *testing.T) {
 		{"started", []wire.JournalRecord{start(run)}, wire.Running, nil, nil},
 		{"values outside steps are not lines", []wire.JournalRecord{start(run), result("", "now", 0, wire.ResultData{})}, wire.Running, nil, nil},
 		{
-			"reading outside a step is", []wire.JournalRecord{start(run), result("", "ocr.read", 0, wire.ResultData{})},
-			wire.Running, []wire.StepView{line("ocr.read", "ocr", "done", 10, 1)}, nil,
+			"reading outside a step is",
+			[]wire.JournalRecord{start(run), result("", "ocr.read", 0, wire.ResultData{})},
+			wire.Running,
+			[]wire.StepView{line("ocr.read", "ocr", "done", 10, 1)},
+			nil,
 		},
 		{
-			"a step under way", []wire.JournalRecord{start(run), result("read card", "ocr.read", 1, wire.ResultData{})},
-			wire.Running, []wire.StepView{line("read card", "ocr", "running", 0, 1)}, nil,
+			"a step under way",
+			[]wire.JournalRecord{start(run), result("read card", "ocr.read", 1, wire.ResultData{})},
+			wire.Running,
+			[]wire.StepView{line("read card", "ocr", "running", 0, 1)},
+			nil,
 		},
 		{
 			"failed, then tried again", []wire.JournalRecord{
@@ -51,20 +57,32 @@ func TestDescribe(t *testing.T) {
 			}, wire.Running, []wire.StepView{line("look up", "step", "running", 10, 2)}, nil,
 		},
 		{
-			"done at last", []wire.JournalRecord{start(run), result("look up", "step", 1, failed), result("look up", "step", 2, wire.ResultData{})},
-			wire.Running, []wire.StepView{line("look up", "step", "done", 20, 2)}, nil,
+			"done at last",
+			[]wire.JournalRecord{start(run), result("look up", "step", 1, failed), result("look up", "step", 2, wire.ResultData{})},
+			wire.Running,
+			[]wire.StepView{line("look up", "step", "done", 20, 2)},
+			nil,
 		},
 		{
-			"on its way", []wire.JournalRecord{start(run), intent(run, "k"), prepared},
-			wire.Running, []wire.StepView{line("open account", "submit", "running", 0, 1)}, sub(journal.SubmitPrepared, 1),
+			"on its way",
+			[]wire.JournalRecord{start(run), intent(run, "k"), prepared},
+			wire.Running,
+			[]wire.StepView{line("open account", "submit", "running", 0, 1)},
+			sub(journal.SubmitPrepared, 1),
 		},
 		{
-			"in doubt, the step has failed", []wire.JournalRecord{start(run), intent(run, "k"), prepared, unknown, result("open account", "step", 1, failed)},
-			wire.InDoubt, []wire.StepView{line("open account", "submit", "in_doubt", 10, 1)}, sub(wire.SubmitInDoubt, 1),
+			"in doubt, the step has failed",
+			[]wire.JournalRecord{start(run), intent(run, "k"), prepared, unknown, result("open account", "step", 1, failed)},
+			wire.InDoubt,
+			[]wire.StepView{line("open account", "submit", "in_doubt", 10, 1)},
+			sub(wire.SubmitInDoubt, 1),
 		},
 		{
-			"settled: nothing there", []wire.JournalRecord{start(run), intent(run, "k"), prepared, unknown, reconciled(run, wire.SubmitNotProcessed)},
-			wire.Running, []wire.StepView{line("open account", "submit", "running", 0, 1)}, sub(wire.SubmitNotProcessed, 1),
+			"settled: nothing there",
+			[]wire.JournalRecord{start(run), intent(run, "k"), prepared, unknown, reconciled(run, wire.SubmitNotProcessed)},
+			wire.Running,
+			[]wire.StepView{line("open account", "submit", "running", 0, 1)},
+			sub(wire.SubmitNotProcessed, 1),
 		},
 		{
 			"settled, sent again", []wire.JournalRecord{
@@ -73,19 +91,27 @@ func TestDescribe(t *testing.T) {
 			}, wire.Running, []wire.StepView{line("open account", "submit", "done", 10, 2)}, sub(wire.SubmitAcknowledged, 2),
 		},
 		{
-			"two submits", []wire.JournalRecord{
+			"two submits",
+			[]wire.JournalRecord{
 				start(run), intent(run, "k"), outcome(run, wire.SubmitRejected), intent(run, "k2"), outcome(run, wire.SubmitRefused),
-			}, wire.Running, []wire.StepView{line("open account", "submit", "running", 0, 1)},
+			},
+			wire.Running,
+			[]wire.StepView{line("open account", "submit", "running", 0, 1)},
 			append(sub(wire.SubmitRejected, 1), wire.SubmitView{Name: "open", Key: "k2", State: wire.SubmitRefused, Guard: "payload", Fields: 14, Mismatches: []wire.Mismatch{}, Attempts: 1}),
 		},
 		{
-			"found before anything was filled", []wire.JournalRecord{start(run), outcome(run, wire.SubmitAlreadyThere)},
-			wire.Running, []wire.StepView{line("open account", "submit", "running", 0, 1)},
+			"found before anything was filled",
+			[]wire.JournalRecord{start(run), outcome(run, wire.SubmitAlreadyThere)},
+			wire.Running,
+			[]wire.StepView{line("open account", "submit", "running", 0, 1)},
 			[]wire.SubmitView{{State: wire.SubmitAlreadyThere, Mismatches: []wire.Mismatch{}, Attempts: 1}},
 		},
 		{
-			"ended inside a step", []wire.JournalRecord{start(run), result("read card", "ocr.read", 1, wire.ResultData{}), end(run)},
-			wire.Failed, []wire.StepView{line("read card", "ocr", "failed", 0, 1)}, nil,
+			"ended inside a step",
+			[]wire.JournalRecord{start(run), result("read card", "ocr.read", 1, wire.ResultData{}), end(run)},
+			wire.Failed,
+			[]wire.StepView{line("read card", "ocr", "failed", 0, 1)},
+			nil,
 		},
 	}
 	for _, test := range tests {
