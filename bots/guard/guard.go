@@ -1,7 +1,16 @@
-// Package guard stands between a run's browser and the network. Its proxy ends
-// TLS, knows the pack's origins and holds every request that changes something
-// until it has been compared with what was meant; its Machine takes a submit
-// from intent to outcome and sends it exactly once.
+// Package guard stands between a run's browser and the network. Proxy ends TLS,
+// knows the pack's origins and lets nothing leave that could change something,
+// unless the manifest lists it and its time is now. Proxy.Submit takes one form
+// submission from intent to outcome and sends it exactly once.
+//
+// What always holds:
+//   - A submit's request is held until it has been compared with the intent, and
+//     PREPARED is on disk before its first byte leaves.
+//   - It is sent on one new connection in one round trip, by a client that never
+//     repeats. Chromium repeats POSTs below every interface it has: an exact
+//     repetition gets the recorded reply, anything else is refused.
+//   - Without a reply that a rule of the manifest reads, nothing is assumed: the
+//     doubt is journaled, then the business system is asked, or a person.
 package guard
 
 import (
