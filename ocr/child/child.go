@@ -55,6 +55,9 @@ func (c *Child) run(memory int64, started chan<- error) {
 	c.err = c.command.Wait()
 }
 
+// PID is the program's process id.
+func (c *Child) PID() int { return c.command.Process.Pid }
+
 // Kill ends the program at once. It may be called at any time and more than once.
 func (c *Child) Kill() {
 	c.kill.Do(func() { _ = c.command.Process.Kill() }) // it may have ended by itself

@@ -16,7 +16,7 @@ func fillers(text string) string {
 // fillers only, and nothing but fillers after three of them. ok is false when it
 // cannot be the first line.
 func upperLine(text string) (string, bool) {
-	text = lonely(keep(fillers(text)))
+	text = runs(keep(fillers(text)))
 	if end := strings.Index(text, "<<<"); end >= 0 {
 		text = text[:end]
 	}
@@ -27,12 +27,12 @@ func upperLine(text string) (string, bool) {
 	return letters(text + strings.Repeat("<", length-len(text))), true
 }
 
-// lonely turns single letters between fillers, and runs of the letters that
-// engines see in a row of fillers, into fillers. A name of one letter is lost by
-// it: names are compared with the declared one in any case.
-func lonely(text string) string {
-	text = regexp.MustCompile(`[KSEC]{4,}`).ReplaceAllStringFunc(text, func(run string) string { return strings.Repeat("<", len(run)) })
-	return regexp.MustCompile(`<[KXSEC]<`).ReplaceAllString(text, "<<<")
+// runs turns long runs of the letters that engines see in a row of fillers into
+// fillers. No name has six of them in a row.
+func runs(text string) string {
+	return regexp.MustCompile(`[KSEC]{6,}`).ReplaceAllStringFunc(text, func(run string) string {
+		return strings.Repeat("<", len(run))
+	})
 }
 
 // lowerLine brings a reading of the second line to 44 characters by its longest
