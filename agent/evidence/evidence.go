@@ -9,7 +9,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -63,7 +62,7 @@ type Entry struct {
 func Open(o Options) (*Keeper, error) {
 	k := &Keeper{dir: filepath.Join(o.Dir, "evidence"), store: o.Store, logger: o.Logger, reserve: o.Reserve, free: o.Free}
 	if k.logger == nil {
-		k.logger = slog.New(slog.NewTextHandler(io.Discard, nil))
+		k.logger = slog.New(slog.DiscardHandler)
 	}
 	if k.reserve == 0 {
 		k.reserve = DefaultReserve

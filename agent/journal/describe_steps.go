@@ -17,16 +17,26 @@ const (
 // callStep is the call whose RESULT ends a step.
 const callStep = "step"
 
-// tellingCalls say what kind of step it is in which they are made.
-var tellingCalls = map[string]string{"ocr.read": "ocr", "review": "review", "http.get": "http"}
+// telling gives the kind of step that a record makes of its step, "" for none.
+func telling(r wire.JournalRecord) string {
+	if isSubmit(r.Kind) {
+		return "submit"
+	}
+	switch r.Key.Call {
+	case "ocr.read":
+		return "ocr"
+	case "review":
+		return "review"
+	case "http.get":
+		return "http"
+	}
+	return ""
+}
 
 // line finds the line of r: that of its step or, outside any step, that of a
 // telling call. It is nil for what nobody wants to see.
 func (d *description) line(r wire.JournalRecord) *wire.StepView {
-	name, kind := r.Key.Step, tellingCalls[r.Key.Call]
-	if isSubmit(r.Kind) {
-		kind = "submit"
-	}
+	name, kind := r.Key.Step, telling(r)
 	if name == "" {
 		name = r.Key.Call
 	}

@@ -93,9 +93,9 @@ func (s *state) keepFrom(tx *store.Tx) (uint64, error) {
 		keep = max(keep, s.Acked-KeepRecords)
 	}
 	err := tx.Range(store.OutboxSent, store.Scan{}, func(key, value []byte) error {
-		var at time.Time
-		if err := at.UnmarshalText(value); err != nil {
-			return nil // counts as old
+		at, err := time.Parse(time.RFC3339Nano, string(value))
+		if err != nil {
+			return fmt.Errorf("time of acknowledgement: %w", err)
 		}
 		if tx.Now().Sub(at) < KeepFor {
 			return store.ErrStop

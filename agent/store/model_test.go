@@ -176,7 +176,7 @@ func TestRangeStops(t *testing.T) {
 				return nil
 			})
 		})
-		if (end == ErrStop) != (err == nil) {
+		if errors.Is(end, ErrStop) != (err == nil) {
 			t.Errorf("callback gave %v, Range gave %v", end, err)
 		}
 	}
