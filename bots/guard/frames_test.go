@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/net/http2"
 
+	"branchbot/bots/pack"
 	"branchbot/internal/wire"
 )
 
@@ -121,9 +122,10 @@ func TestWritesOutsideASubmitAreNotRepeated(t *testing.T) {
 	site := newFrameSite(t, func(f *http2.Framer, id uint32) error { return f.WriteRSTStream(id, http2.ErrCodeRefusedStream) })
 	origin := "https://" + site.Addr().String()
 	submit := openSubmit()
-	submit.Before = append(submit.Before, submit.Request)
-	submit.Before[0].Path = "/upload"
-	p, err := Open(t.Context(), Config{Manifest: manifestOf(submit), Origins: map[string]string{"core": origin}, Roots: rootsOf(newBank(t, tlsH2))})
+	submit.Before = []pack.Matcher{{Method: "POST", Path: "/upload"}}
+	manifest := manifestOf(submit)
+	manifest.Harmless = []pack.Matcher{{Method: "POST", Path: "/search"}}
+	p, err := Open(t.Context(), Config{Manifest: manifest, Origins: map[string]string{"core": origin}, Roots: rootsOf(newBank(t, tlsH2))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,8 +136,10 @@ func TestWritesOutsideASubmitAreNotRepeated(t *testing.T) {
 	}
 	defer p.gate.retire(attempt)
 	attempt.arm(nil)
-	got := send(context.Background(), browserOf(t, p), "POST", origin+"/upload", "", "")
-	if got.status != 502 || site.stored != 1 {
-		t.Errorf("page %+v, stored %d", got, site.stored)
+	for i, path := range []string{"/upload", "/search"} {
+		got := send(context.Background(), browserOf(t, p), "POST", origin+path, "", "")
+		if got.status != 502 || site.stored != i+1 {
+			t.Errorf("%s: page %+v, stored %d", path, got, site.stored)
+		}
 	}
 }

@@ -114,8 +114,8 @@ func (g *gate) held(submit *pack.Submit, q *request) verdict {
 // write judges a request that could change something and is no submit.
 func (g *gate) write(q *request, armed *attempt) verdict {
 	yes, err := anyMatches(g.manifest.Harmless, q)
-	if yes {
-		return verdict{}
+	if yes { // without a body net/http would repeat it, thousands of times if the site says so
+		return verdict{once: q.ContentLength == 0}
 	}
 	if login, loginErr := g.loginOpen(q); login {
 		return verdict{once: true}
