@@ -79,6 +79,9 @@ func TestClickThrough(t *testing.T) {
 	uitest.Type(t, page, `[name="in.phone"]`, "13800138000")
 	uitest.Press(t, page, ".choice", "储蓄")
 	uitest.Type(t, page, "#person", "王芳")
+	if left, err := page.Elements(".error:not([hidden])"); err != nil || len(left) > 0 {
+		t.Errorf("%d errors are still shown, %v", len(left), err)
+	}
 	uitest.Picture(t, page, "panel-form")
 	uitest.Press(t, page, "button", "开始办理")
 

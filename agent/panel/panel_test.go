@@ -545,3 +545,16 @@ func FuzzSealer(f *testing.F) {
 		}
 	})
 }
+
+func FuzzCleanName(f *testing.F) {
+	for _, seed := range []string{"王芳", " Li  Qiang ", "", "a\x00b", "\xff", strings.Repeat("长", 41)} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		name, ok := cleanName(text)
+		again, stays := cleanName(name)
+		if ok && (!stays || again != name || name == "") {
+			t.Errorf("cleanName(%q) = %q, again %q", text, name, again)
+		}
+	})
+}

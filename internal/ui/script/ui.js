@@ -9,8 +9,11 @@ function showFile(drop) {
     URL.revokeObjectURL(old.src);
     old.remove();
   }
-  name.textContent = file ? file.name : '';
-  if (!file || !file.type.startsWith('image/')) return;
+  if (!file) return;
+  name.textContent = file.name;
+  const ask = drop.querySelector('[data-again]');
+  if (ask) ask.textContent = ask.dataset.again;
+  if (!file.type.startsWith('image/')) return;
   const picture = document.createElement('img');
   picture.alt = '';
   picture.src = URL.createObjectURL(file);
@@ -31,7 +34,7 @@ for (const drop of document.querySelectorAll('.drop')) {
     event.preventDefault();
     if (event.dataTransfer.files.length !== 1) return;
     input.files = event.dataTransfer.files;
-    showFile(drop);
+    input.dispatchEvent(new Event('change', { bubbles: true }));
   });
   showFile(drop);
 }
@@ -40,6 +43,18 @@ for (const drop of document.querySelectorAll('.drop')) {
 for (const kind of ['dragover', 'drop']) {
   window.addEventListener(kind, event => event.preventDefault());
 }
+
+// What was marked as wrong is being mended: the mark goes, the server judges again.
+function mended(event) {
+  const field = event.target.closest('.field');
+  if (!field) return;
+  for (const error of field.querySelectorAll('.error')) error.hidden = true;
+  for (const marked of field.querySelectorAll('[aria-invalid]')) marked.removeAttribute('aria-invalid');
+  for (const marked of field.querySelectorAll('[data-invalid]')) delete marked.dataset.invalid;
+}
+document.addEventListener('input', mended);
+document.addEventListener('change', mended);
+document.querySelector('[aria-invalid="true"]')?.focus();
 
 document.addEventListener('submit', event => {
   const form = event.target;
