@@ -89,7 +89,7 @@ func TestPagesSayWhatMatters(t *testing.T) {
 			[]string{"读取证件", "6217310200001234", "in the outgoing request", "14 fields", "Before submitting", "At head office, encrypted", "Still on the device", "王芳", "&lt;script&gt;"},
 			[]string{"<script>alert", "What to do"},
 		},
-		{"a refused run says what to do", two, "en", access.Viewer, 200, []string{"The check before sending found a difference", "What to do", "Would have been sent", "submit_refused"}, nil},
+		{"a refused run says what to do", two, "en", access.Viewer, 200, []string{"What to do", "Nothing reached the business system", "Would have been sent", "submit_refused"}, nil},
 		{"the same in Chinese", two, "zh", access.Viewer, 200, []string{"将要发出", "submit_refused"}, []string{"Would have been"}},
 		{"unknown run", "/runs/" + device.ID + "/run_none", "en", access.Viewer, 404, []string{"run_unknown"}, nil},
 		{"devices", "/devices", "en", access.Operator, 200, []string{device.ID, "Enrolled", "pc-"}, nil},

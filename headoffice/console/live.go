@@ -30,6 +30,7 @@ func (c *Console) live(w http.ResponseWriter, r *http.Request, block string, loa
 		news := c.news.Next()
 		err := page.look(r.Context())
 		if err == nil && looks%beatEvery == 0 {
+			page.stamp = "" // evidence that came, a device that only asked: no stamp tells
 			err = stream.Beat()
 		}
 		if err != nil || !c.wait(r.Context(), nil, calmFor) || !c.wait(r.Context(), news, lookEvery) {

@@ -123,12 +123,23 @@ type runView struct {
 	Row      runRow
 	Run      wire.Run
 	Fault    *ui.FaultText
+	Trigger  string // in words
+	Actor    string // kind of the actor, in words
 	Evidence []evidenceView
 }
 
 type evidenceView struct {
 	wire.EvidenceRef
-	Here bool // uploaded: the encrypted bytes are at head office
+	Title string
+	Here  bool // uploaded: the encrypted bytes are at head office
+}
+
+// inWords translates a word that devices send; one that is new stays as it is.
+func inWords(catalogue *ui.Catalogue, prefix, word string) string {
+	if !catalogue.Has(prefix + word) {
+		return word
+	}
+	return catalogue.Text(prefix + word)
 }
 
 // HasOutput reports whether the bot returned something.
@@ -168,12 +179,17 @@ func (c *Console) run(ctx context.Context, lang, device, id string) (any, error)
 	if known, err := c.store.Device(ctx, device); err == nil { // a revoked device has no name any more
 		view.Row.Hostname = known.Hostname
 	}
+	catalogue := c.kit.Catalogue(lang)
+	view.Trigger = inWords(catalogue, "trigger.", view.Run.Trigger)
+	view.Actor = inWords(catalogue, "actor.", view.Run.By.Kind)
 	if x := view.Run.Exception; x != nil {
-		told := c.kit.Catalogue(lang).Fault(x.Code, x.Message, x.Hint, nil)
+		told := catalogue.Fault(x.Code, x.Message, x.Hint, nil)
 		view.Fault = &told
 	}
 	for _, ref := range view.Run.Evidence {
-		view.Evidence = append(view.Evidence, evidenceView{EvidenceRef: ref, Here: c.evidence.Has(device, ref.Digest)})
+		view.Evidence = append(view.Evidence, evidenceView{
+			EvidenceRef: ref, Title: inWords(catalogue, "evidence.", ref.Kind), Here: c.evidence.Has(device, ref.Digest),
+		})
 	}
 	return view, nil
 }

@@ -32,7 +32,7 @@ func (s *statements) prepare(ctx context.Context, db *sql.DB) error {
 			started = excluded.started, finished = excluded.finished
 			WHERE (excluded.epoch, excluded.seq) > (runs.epoch, runs.seq)`},
 		{&s.advance, `UPDATE epochs SET next_seq = ?, begun = iif(begun = 0, ?, begun) WHERE id = ?`},
-		{&s.seen, `UPDATE devices SET last_seen = ?, epoch = ? WHERE id = ?`},
+		{&s.seen, `UPDATE devices SET last_seen = ?, epoch = ? WHERE id = ? AND (last_seen <= ? OR epoch IS NOT ?)`},
 	} {
 		statement, err := db.PrepareContext(ctx, each.query)
 		if err != nil {

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"time"
 
 	"branchbot/headoffice/store"
 )
@@ -46,10 +47,24 @@ func (t *taking) run() (store.Result, error) {
 			return store.Result{}, fmt.Errorf("advance sequence: %w", err)
 		}
 	}
-	if _, err := t.exec(t.db.ingest.seen, millis(t.batch.Received), max(t.growing, t.epoch), t.batch.Device); err != nil {
-		return store.Result{}, fmt.Errorf("note device: %w", err)
+	return store.Result{NextSeq: t.next, Stored: t.stored}, t.noteDevice()
+}
+
+// seldom spares the disk: a device that only asks is noted this often.
+const seldom = 10 * time.Second
+
+func (t *taking) noteDevice() error {
+	noted := t.batch.Received
+	if t.stored == 0 {
+		noted = noted.Add(-seldom)
 	}
-	return store.Result{NextSeq: t.next, Stored: t.stored}, nil
+	growing := sql.NullInt64{Int64: max(t.growing, t.epoch)}
+	growing.Valid = growing.Int64 != 0
+	_, err := t.exec(t.db.ingest.seen, millis(t.batch.Received), growing, t.batch.Device, millis(noted), growing)
+	if err != nil {
+		return fmt.Errorf("note device: %w", err)
+	}
+	return nil
 }
 
 func (t *taking) exec(statement *sql.Stmt, args ...any) (sql.Result, error) {
@@ -84,11 +99,14 @@ func (t *taking) openEpoch() error {
 	if !errors.Is(err, sql.ErrNoRows) {
 		return fmt.Errorf("read epoch: %w", err)
 	}
+	t.next = 1
+	if len(t.batch.Records) == 0 { // only asking leaves nothing behind
+		return nil
+	}
 	result, err := t.exec(t.db.ingest.addEpoch, t.batch.Device, t.batch.Epoch)
 	if err != nil {
 		return fmt.Errorf("add epoch: %w", err)
 	}
-	t.next = 1
 	t.epoch, err = result.LastInsertId()
 	return err
 }
