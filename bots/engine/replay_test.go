@@ -56,7 +56,7 @@ func (a *author) block(depth, levels int) {
 // new runner gives what the journal says, and does no finished step again.
 func TestResumeAtEveryRecord(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(60) {
+	for seed := range uint64(30) {
 		a := &author{Rand: rand.New(rand.NewPCG(seed, 7))}
 		script := a.script()
 		p := newPack(t, script)
