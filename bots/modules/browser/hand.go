@@ -137,6 +137,8 @@ func (t *tab) wait(ctx context.Context, replies []<-chan error) error {
 			}
 		case <-t.browser.ctx.Done():
 			return context.Cause(t.browser.ctx)
+		case <-t.gone.Done():
+			return context.Cause(t.gone)
 		case <-ctx.Done():
 			return t.browser.explain(ctx, ctx.Err())
 		}

@@ -99,7 +99,7 @@ func (m *module) ready(ctx context.Context, scope modules.Scope) error {
 	if scope.Attempt() <= 1 || m.fresh == attempt(scope) {
 		return nil
 	}
-	made, err := proto.TargetCreateBrowserContext{}.Call(caller{m.browser, ctx, ""})
+	made, err := proto.TargetCreateBrowserContext{}.Call(caller{chromium: m.browser, ctx: ctx})
 	if err != nil {
 		return fmt.Errorf("make fresh browser context: %w", err)
 	}

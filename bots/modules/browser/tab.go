@@ -26,17 +26,19 @@ type tab struct {
 	session proto.TargetSessionID
 	target  proto.TargetTargetID
 	popups  []pack.Popup
+	gone    context.Context // ends when the page crashes or is closed; the cause is the fault
+	end     context.CancelCauseFunc
 
 	mu      sync.Mutex
 	context proto.RuntimeExecutionContextID // of our world, 0 when it must be made anew
-	failed  error                           // crash or unexpected dialog, reported by the next call
+	failed  error                           // an unexpected dialog, reported by the next call
 	closed  bool
 }
 
 // open makes a tab in the given context ("" is the browser's own). It has a
 // window of its own: pages in a hidden tab draw no frames.
 func (b *chromium) open(ctx context.Context, in proto.BrowserBrowserContextID, popups []pack.Popup) (*tab, error) {
-	call := caller{b, ctx, ""}
+	call := caller{chromium: b, ctx: ctx}
 	target, err := proto.TargetCreateTarget{URL: "about:blank", BrowserContextID: in, NewWindow: true}.Call(call)
 	if err != nil {
 		return nil, err
@@ -46,6 +48,7 @@ func (b *chromium) open(ctx context.Context, in proto.BrowserBrowserContextID, p
 		return nil, err
 	}
 	t := &tab{browser: b, session: attached.SessionID, target: target.TargetID, popups: popups}
+	t.gone, t.end = context.WithCancelCause(context.Background())
 	b.add(t)
 	if err := t.prepare(ctx); err != nil {
 		t.close(ctx)
@@ -67,12 +70,24 @@ type caller struct {
 	*chromium
 	ctx     context.Context
 	session proto.TargetSessionID
+	tab     *tab // nil for the browser itself
+}
+
+// Call is that of the browser, ended when the page crashes.
+func (c caller) Call(ctx context.Context, session, method string, params any) ([]byte, error) {
+	if c.tab == nil {
+		return c.chromium.Call(ctx, session, method, params)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(c.tab.gone, func() { cancel(context.Cause(c.tab.gone)) })()
+	return c.chromium.Call(ctx, session, method, params)
 }
 
 func (c caller) GetContext() context.Context         { return c.ctx }
 func (c caller) GetSessionID() proto.TargetSessionID { return c.session }
 
-func (t *tab) call(ctx context.Context) caller { return caller{t.browser, ctx, t.session} }
+func (t *tab) call(ctx context.Context) caller { return caller{t.browser, ctx, t.session, t} }
 
 // post sends without waiting. Posts of one tab keep their order.
 func (t *tab) post(request proto.Request) <-chan error {
@@ -84,7 +99,7 @@ func (t *tab) post(request proto.Request) <-chan error {
 func (t *tab) handle(event *cdp.Event) {
 	switch event.Method {
 	case proto.InspectorTargetCrashed{}.ProtoEvent():
-		t.fail(fault.New(fault.Application, "tab_crashed", "the page crashed").WithHint("the step is tried again").Retry())
+		t.end(fault.New(fault.Application, "tab_crashed", "the page crashed").WithHint("the step is tried again").Retry())
 	case proto.PageJavascriptDialogOpening{}.ProtoEvent():
 		var dialog proto.PageJavascriptDialogOpening
 		if json.Unmarshal(event.Params, &dialog) == nil {
@@ -115,14 +130,15 @@ func (t *tab) fail(err error) {
 	}
 }
 
-// trouble returns what happened to the page since the last call. A crash stays.
+// trouble returns what happened to the page since the last call.
 func (t *tab) trouble() error {
+	if t.gone.Err() != nil {
+		return context.Cause(t.gone)
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	err := t.failed
-	if !fault.HasCode(err, "tab_crashed") {
-		t.failed = nil
-	}
+	t.failed = nil
 	return err
 }
 
@@ -140,7 +156,7 @@ func (t *tab) once(ctx context.Context, out any, name string, args ...any) error
 
 // eval is once for those who leave a trouble of the page to others.
 func (t *tab) eval(ctx context.Context, out any, name string, args ...any) error {
-	context, err := t.enter(ctx)
+	where, err := t.enter(ctx)
 	if err != nil {
 		return moved(err)
 	}
@@ -150,7 +166,7 @@ func (t *tab) eval(ctx context.Context, out any, name string, args ...any) error
 	arguments := []*proto.RuntimeCallArgument{{Value: gson.New(name)}, {Value: gson.New(args)}}
 	result, err := proto.RuntimeCallFunctionOn{
 		FunctionDeclaration: "(name, args) => bb[name](...args)",
-		ExecutionContextID:  context, Arguments: arguments, AwaitPromise: true, ReturnByValue: true,
+		ExecutionContextID:  where, Arguments: arguments, AwaitPromise: true, ReturnByValue: true,
 	}.Call(t.call(ctx))
 	if err != nil {
 		t.leave()
@@ -231,11 +247,12 @@ func (t *tab) close(ctx context.Context) {
 	closed := t.closed
 	t.closed = true
 	t.mu.Unlock()
+	defer t.end(fault.New(fault.Application, "page_closed", "the page was closed"))
 	if closed || t.browser.dead() {
 		return
 	}
 	defer t.browser.remove(t)
-	if _, err := (proto.TargetCloseTarget{TargetID: t.target}).Call(caller{t.browser, ctx, ""}); err != nil {
+	if _, err := (proto.TargetCloseTarget{TargetID: t.target}).Call(caller{chromium: t.browser, ctx: ctx}); err != nil {
 		t.browser.logger.Debug("close page", "error", err) // best effort: the browser is killed at the end of the run
 	}
 }
