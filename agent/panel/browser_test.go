@@ -131,7 +131,16 @@ func TestDecisionInABrowser(t *testing.T) {
 		t.Fatal(err)
 	}
 	uitest.See(t, page, ".status", "运行中")
-	d.agent.put(inDoubt("run_x"))
+	screen, err := d.agent.Keep(t.Context(), File{Name: "screen", MediaType: "image/png", Bytes: specimen(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	doubt := inDoubt("run_x")
+	for _, kind := range []string{"before_submit", "after_submit"} {
+		doubt.Evidence = append(doubt.Evidence, wire.EvidenceRef{Digest: screen, Kind: kind, MediaType: "image/png", At: doubt.Started})
+	}
+	d.agent.put(doubt)
+	uitest.See(t, page, "form figcaption", "提交后")
 	uitest.Press(t, page, ".choice", "业务系统中已有这笔业务")
 	uitest.Type(t, page, "#reference", "6217000011112222")
 	uitest.Type(t, page, "#person", "李强")

@@ -39,7 +39,8 @@ type pair struct{ Label, Value string }
 
 type picture struct {
 	wire.EvidenceRef
-	Label string
+	Label   string
+	Address string
 }
 
 func (p *Panel) view(v *visit, run wire.Run, titles map[string]string) runView {
@@ -57,7 +58,9 @@ func (p *Panel) view(v *visit, run wire.Run, titles map[string]string) runView {
 	}
 	for _, ref := range run.Evidence {
 		if shownTypes[ref.MediaType] {
-			view.Pictures = append(view.Pictures, picture{ref, v.texts.Text("panel.evidence." + ref.Kind)})
+			view.Pictures = append(view.Pictures, picture{
+				EvidenceRef: ref, Label: v.texts.Text("panel.evidence." + ref.Kind), Address: "/runs/" + run.Run + "/evidence/" + ref.Digest,
+			})
 		}
 	}
 	view.Outcome = outcome(view)
