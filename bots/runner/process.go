@@ -20,7 +20,7 @@ type process struct {
 	cmd   *exec.Cmd
 	in    *os.File // the runner's standard input
 	out   *os.File // the runner's standard output
-	tail  *tail
+	noise *noise
 	ended chan error
 }
 
@@ -35,8 +35,8 @@ func launch(o Options) (*process, error) {
 	if err != nil {
 		return nil, fault.New(fault.Application, "runner_start", "make the runner's pipe: %w", errors.Join(err, childIn.Close(), in.Close()))
 	}
-	p := &process{cmd: command(o), in: in, out: out, tail: &tail{}, ended: make(chan error, 1)}
-	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = childIn, childOut, p.tail
+	p := &process{cmd: command(o), in: in, out: out, noise: &noise{}, ended: make(chan error, 1)}
+	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = childIn, childOut, p.noise
 	started := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread() // never unlocked: the thread ends with this goroutine
@@ -75,27 +75,50 @@ func (p *process) wait(grace time.Duration) error {
 	return err
 }
 
-// lastWords is the end of what the runner wrote to stderr (a panic, mostly).
-func (p *process) lastWords() string { return p.tail.String() }
+// lastWords says in one line why the runner ended: the first line of a panic or
+// of the Go runtime's own end, else the last line on stderr.
+func (p *process) lastWords() string { return p.noise.told() }
 
-// tail keeps the last 4 KiB written to it.
-type tail struct {
-	mu  sync.Mutex
-	buf []byte
+// noise keeps, of what a runner writes to stderr, the line that tells.
+type noise struct {
+	mu    sync.Mutex
+	line  []byte // unfinished
+	cause string // the first that names a cause
+	last  string
 }
 
-func (t *tail) Write(b []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.buf = append(t.buf, b...)
-	if over := len(t.buf) - 4096; over > 0 {
-		t.buf = bytes.Clone(t.buf[over:])
+// maxLine bounds what is kept of a line.
+const maxLine = 1024
+
+func (n *noise) Write(b []byte) (int, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.line = append(n.line, b...)
+	for {
+		line, rest, found := bytes.Cut(n.line, []byte("\n"))
+		if !found {
+			n.line = n.line[:min(len(n.line), maxLine)]
+			return len(b), nil
+		}
+		n.note(string(line[:min(len(line), maxLine)]))
+		n.line = bytes.Clone(rest)
 	}
-	return len(b), nil
 }
 
-func (t *tail) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return strings.TrimSpace(string(t.buf))
+func (n *noise) note(line string) {
+	if n.cause == "" && (strings.HasPrefix(line, "fatal error:") || strings.HasPrefix(line, "panic:")) {
+		n.cause = line
+	}
+	if strings.TrimSpace(line) != "" {
+		n.last = line
+	}
+}
+
+func (n *noise) told() string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.cause != "" {
+		return n.cause
+	}
+	return n.last
 }

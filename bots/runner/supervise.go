@@ -47,11 +47,12 @@ func Supervise(ctx context.Context, o Options, start *host.Start, h host.Host) (
 	if cause != nil {
 		return host.Finish{}, cause
 	}
-	if strings.Contains(process.lastWords(), "out of memory") { // the Go runtime's word when the data limit is reached
+	if strings.Contains(process.lastWords(), "memory") { // the Go runtime's words at its data limit
 		return host.Finish{}, tooLarge(o.Memory)
 	}
 	return host.Finish{}, fault.New(fault.Application, "runner_died", "the runner ended without a report: %w (%s)",
-		errors.Join(readErr, waitErr), process.lastWords()).Retry()
+		errors.Join(readErr, waitErr), process.lastWords()).
+		WithHint("the run can be taken up again from its journal: branchbot run --resume").Retry()
 }
 
 // session is the agent's side of one pipe.

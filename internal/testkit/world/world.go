@@ -221,3 +221,8 @@ func freeAddress(wanted string) (string, error) {
 	}
 	return "", fault.New(fault.Application, "port_taken", "no free port on 127.0.0.1")
 }
+
+// StartOther starts one more agent with a configuration of its own.
+func (w *World) StartOther(ctx context.Context, config string) (*Daemon, error) {
+	return w.start(ctx, "branchbot", "agent", "--config", config)
+}
