@@ -37,8 +37,9 @@ func (m *Manager) Recover(ctx context.Context) error {
 			continue
 		}
 		again, err := m.Resumable(ctx, view.Run)
-		if err != nil {
-			return fmt.Errorf("take up %s: %w", view.Run, err)
+		if err != nil { // one that cannot be read must not hold up the others; it stays in the lists
+			m.o.Logger.Error("run could not be taken up", "run", view.Run, "error", err)
+			continue
 		}
 		if again {
 			m.Go(view.Run, view.Trigger)

@@ -179,12 +179,19 @@ func (u *Uplink) send(ctx context.Context, client *http.Client, identity vault.I
 	if reply.MaxBatch > 0 {
 		u.batch = min(reply.MaxBatch, maxBatch)
 	}
+	if reply.Epoch != request.Epoch {
+		return false, fault.New(fault.Application, "head_office_reply", "head office answered for the epoch %q, not for ours", reply.Epoch)
+	}
 	err = u.o.Store.Update(ctx, func(tx *store.Tx) error {
+		before, err := outbox.Read(tx)
+		if err != nil {
+			return err
+		}
 		if err := outbox.Acknowledge(tx, reply.Incarnation, reply.NextSeq); err != nil {
 			return err
 		}
-		status, err := outbox.Read(tx)
-		more = status.Waiting > 0
+		after, err := outbox.Read(tx)
+		more = after.Waiting > 0 && after.Waiting != before.Waiting // no progress: not again at once
 		return err
 	})
 	if err != nil {
@@ -201,12 +208,19 @@ func (u *Uplink) evidence(ctx context.Context, client *http.Client, identity vau
 	}
 	for _, item := range pending {
 		digest := item.Ref.Digest
-		sealed, err := u.o.Evidence.Get(ctx, digest)
+		content, err := u.o.Evidence.Get(ctx, digest)
+		if fault.HasCode(err, "evidence_damaged") || fault.HasCode(err, "evidence_unknown") {
+			u.o.Logger.Error("evidence lost", "digest", digest, "error", err)
+			if err := u.o.Evidence.MarkLost(ctx, digest); err != nil {
+				return fmt.Errorf("give up evidence: %w", err)
+			}
+			continue
+		}
 		if err != nil {
 			return fmt.Errorf("read evidence: %w", err)
 		}
 		address := identity.HeadOffice + "/v1/evidence/" + digest
-		if err := send(ctx, client, http.MethodPut, address, "application/octet-stream", sealed, nil); err != nil {
+		if err := send(ctx, client, http.MethodPut, address, item.Ref.MediaType, content, nil); err != nil {
 			return err
 		}
 		if err := u.o.Evidence.MarkUploaded(ctx, digest); err != nil {
