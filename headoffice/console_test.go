@@ -86,9 +86,10 @@ func TestPagesSayWhatMatters(t *testing.T) {
 		{"hostile filter", `/runs?bot=%22%3E%3Cscript%3Ealert(1)%3C/script%3E`, "en", access.Viewer, 200, []string{"No run fits"}, []string{"<script>alert"}},
 		{
 			"a run", one, "en", access.Viewer, 200,
-			[]string{"读取证件", "6217310200001234", "in the outgoing request", "14 fields", "Before submitting", "At head office, encrypted", "Still on the device", "王芳", "&lt;script&gt;"},
-			[]string{"<script>alert", "What to do"},
+			[]string{"读取证件", "***1234", "***8515", "in the outgoing request", "14 fields", "Before submitting", "At head office, encrypted", "Still on the device", "王芳", "&lt;script&gt;"},
+			[]string{"<script>alert", "What to do", "6217310200001234", "110101199003078515"},
 		},
+		{"a run, for who may see customers", one, "en", access.Auditor, 200, []string{"6217310200001234", "110101199003078515"}, []string{"***"}},
 		{"a refused run says what to do", two, "en", access.Viewer, 200, []string{"What to do", "Nothing reached the business system", "Would have been sent", "submit_refused"}, nil},
 		{"the same in Chinese", two, "zh", access.Viewer, 200, []string{"将要发出", "submit_refused"}, []string{"Would have been"}},
 		{"unknown run", "/runs/" + device.ID + "/run_none", "en", access.Viewer, 404, []string{"run_unknown"}, nil},

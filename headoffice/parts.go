@@ -139,12 +139,12 @@ func openStateKey(ctx context.Context, db store.Store, wrapper *keys.Wrapper) (e
 }
 
 // keepKey returns the key of a name, making it the first time.
-func keepKey(ctx context.Context, db store.Store, wrapper *keys.Wrapper, name string, make func() (public, private []byte, err error)) (store.Key, error) {
+func keepKey(ctx context.Context, db store.Store, wrapper *keys.Wrapper, name string, fresh func() (public, private []byte, err error)) (store.Key, error) {
 	kept, err := db.Key(ctx, name)
 	if !fault.HasCode(err, "key_unknown") {
 		return kept, err
 	}
-	public, private, err := make()
+	public, private, err := fresh()
 	if err != nil {
 		return store.Key{}, err
 	}

@@ -80,3 +80,19 @@ func TestNewsWakesAndEnds(t *testing.T) {
 		t.Error("own files are missing")
 	}
 }
+
+func TestMask(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"":                                 "",
+		"张三 12345":                         "张三 12345",
+		"123456":                           "***3456",
+		"a123456789b":                      "a***6789b",
+		`["110101199003078515","savings"]`: `["***8515","savings"]`,
+		"11010119900307851X":               "***7851X",
+	} {
+		if got := mask(text); got != want {
+			t.Errorf("mask(%q) = %q, want %q", text, got, want)
+		}
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 
+	"branchbot/headoffice/access"
 	"branchbot/headoffice/store"
 	"branchbot/internal/ui"
 	"branchbot/internal/wire"
@@ -175,6 +176,9 @@ func (c *Console) run(ctx context.Context, lang, device, id string) (any, error)
 	view := runView{Row: runRow{RunRow: row, MS: lasted(row)}}
 	if err := json.Unmarshal(row.Record, &view.Run); err != nil {
 		return nil, fmt.Errorf("read run %s: %w", id, err)
+	}
+	if !maySeeCustomers(access.From(ctx).Role) {
+		maskRun(&view.Run)
 	}
 	if known, err := c.store.Device(ctx, device); err == nil { // a revoked device has no name any more
 		view.Row.Hostname = known.Hostname
