@@ -7,6 +7,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -31,8 +32,11 @@ func run(ctx context.Context, args []string, in io.Reader, out, messages io.Writ
 	flags := flag.NewFlagSet("branchbot-ocr", flag.ContinueOnError)
 	flags.SetOutput(messages)
 	languages := flags.String("languages", "eng", "languages to load, joined by +")
-	if err := flags.Parse(args); err != nil {
-		return 2
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return 0
+	case err != nil:
+		return 2 // the flag package has said why
 	}
 	err := worker.Serve(ctx, in, out, func() (ocr.Engine, error) {
 		return engine.New(strings.Split(*languages, "+"))

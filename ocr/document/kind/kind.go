@@ -37,9 +37,9 @@ type Field struct {
 	// Undeclared says that nothing on the document checks the value: it is
 	// doubtful until it equals the declared one.
 	Undeclared bool
-	// Vouchers are other fields: when all of them equal the declared ones, this one
-	// counts as declared too.
-	Vouchers []string
+	// Vouchers are groups of other fields: when all of one group equal the declared
+	// ones, this one counts as declared too.
+	Vouchers [][]string
 	// Guess says that the value was put right by rules or read without enough
 	// confidence: where it differs from the declared one, the reading may be wrong.
 	Guess bool
