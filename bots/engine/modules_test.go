@@ -35,16 +35,20 @@ func readCard(ctx context.Context, t *testing.T, script string, h *hosttest.Host
 	if err != nil {
 		t.Fatal(err)
 	}
-	return engine.Run(ctx, engine.Config{Pack: p, Host: h, Logger: slog.New(slog.DiscardHandler),
+	return engine.Run(ctx, engine.Config{
+		Pack: p, Host: h, Logger: slog.New(slog.DiscardHandler),
 		Start:   &host.Start{Run: "run_test", Journal: h.Journal(), Inputs: map[string]json.RawMessage{"card": card}},
-		Modules: []modules.Factory{core.Factory(), reading.Factory(), review.Factory()}})
+		Modules: []modules.Factory{core.Factory(), reading.Factory(), review.Factory()},
+	})
 }
 
 func idCard(verdict string) func(ocr.Request) (ocr.Document, error) {
 	return func(request ocr.Request) (ocr.Document, error) {
-		return ocr.Document{File: request.Files[0], Kind: "cn_id_card", Verdict: verdict, Digest: "sha256:1",
+		return ocr.Document{
+			File: request.Files[0], Kind: "cn_id_card", Verdict: verdict, Digest: "sha256:1",
 			Fields: map[string]ocr.Field{"name": {Value: "张三", Raw: "张 三", Confidence: 0.5, Box: [4]int{1, 2, 3, 4}, Page: 1, Doubt: "low confidence"}},
-			Checks: []ocr.Check{{Rule: "gb11643", OK: verdict == ocr.Pass, Detail: "check digit"}}}, nil
+			Checks: []ocr.Check{{Rule: "gb11643", OK: verdict == ocr.Pass, Detail: "check digit"}},
+		}, nil
 	}
 }
 
@@ -115,7 +119,7 @@ func TestReadingErrors(t *testing.T) {
 		"auto finds another": {"ocr.read(input.card)", other, "capability_denied"},
 		"auto finds ours":    {"ocr.read([input.card, input.card])", idCard(ocr.Pass), ""},
 		"no files":           {"ocr.read([])", other, "not_a_file"},
-		"unknown field":      {"ocr.read(input.card, 'cn_id_card').nmae", idCard(ocr.Pass), "script_error"},
+		"unknown field":      {"ocr.read(input.card, 'cn_id_card').names", idCard(ocr.Pass), "script_error"},
 		"expect":             {"ocr.read(input.card, 'text', expect = {'n': 1})", other, "script_error"},
 		"review of a text":   {"review('x')", other, "script_error"},
 	} {

@@ -29,8 +29,10 @@ type recorded struct {
 }
 
 func remember(journal []wire.JournalRecord) *past {
-	p := &past{finished: map[string]json.RawMessage{}, failures: map[string][]*wire.Exception{}, attempts: map[string]int{},
-		calls: map[wire.JournalKey]recorded{}, submits: map[string][]wire.JournalRecord{}}
+	p := &past{
+		finished: map[string]json.RawMessage{}, failures: map[string][]*wire.Exception{}, attempts: map[string]int{},
+		calls: map[wire.JournalKey]recorded{}, submits: map[string][]wire.JournalRecord{},
+	}
 	for _, record := range journal {
 		p.add(record)
 		p.place(record)

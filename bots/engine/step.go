@@ -99,8 +99,10 @@ func (r *run) attempt(thread *starlark.Thread, path string, fn starlark.Callable
 	s.end()
 	r.scope = outer
 	event.MS, event.State = time.Since(began).Milliseconds(), "done"
-	record := wire.JournalRecord{Kind: wire.RecordResult, MS: event.MS,
-		Key: wire.JournalKey{Step: path, Attempt: s.attempt, Call: stepCall}}
+	record := wire.JournalRecord{
+		Kind: wire.RecordResult, MS: event.MS,
+		Key: wire.JournalKey{Step: path, Attempt: s.attempt, Call: stepCall},
+	}
 	if err == nil {
 		err = r.append(record, wire.ResultData{Value: raw})
 	} else if r.isFailure(path, err) {

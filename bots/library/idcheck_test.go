@@ -18,7 +18,8 @@ func TestIDCheck(t *testing.T) {
 	p := shipped(t, "id-check")
 	document := func(verdict, name string) ocr.Document {
 		return ocr.Document{Kind: "cn_id_card", Verdict: verdict, Fields: map[string]ocr.Field{
-			"name": {Value: name}, "number": {Value: "11010519491231002X"}, "birth": {Value: "1949-12-31"}, "sex": {Value: "女"}}}
+			"name": {Value: name}, "number": {Value: "11010519491231002X"}, "birth": {Value: "1949-12-31"}, "sex": {Value: "女"},
+		}}
 	}
 	for _, tc := range []struct {
 		name, read, verdict, want string
@@ -29,13 +30,17 @@ func TestIDCheck(t *testing.T) {
 		{"another name that reading did not see", "李四", ocr.Pass, "review"},
 	} {
 		h := &hosttest.Host{Run: "run_x", Read: func(ocr.Request) (ocr.Document, error) { return document(tc.verdict, tc.read), nil }}
-		inputs, err := p.Manifest.Inputs.Parse(map[string]any{"name": "张三", "number": "11010519491231002x", "birth": "1949-12-31",
-			"document": map[string]any{"path": "/x", "name": "x.png", "digest": "sha256:1", "media_type": "image/png"}})
+		inputs, err := p.Manifest.Inputs.Parse(map[string]any{
+			"name": "张三", "number": "11010519491231002x", "birth": "1949-12-31",
+			"document": map[string]any{"path": "/x", "name": "x.png", "digest": "sha256:1", "media_type": "image/png"},
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		finish := engine.Run(t.Context(), engine.Config{Start: &host.Start{Run: "run_x", Inputs: inputs}, Pack: p, Host: h,
-			Modules: all.Modules(), Logger: slog.New(slog.DiscardHandler)})
+		finish := engine.Run(t.Context(), engine.Config{
+			Start: &host.Start{Run: "run_x", Inputs: inputs}, Pack: p, Host: h,
+			Modules: all.Modules(), Logger: slog.New(slog.DiscardHandler),
+		})
 		var output struct{ Verdict string }
 		if finish.Exception != nil || json.Unmarshal(finish.Output, &output) != nil || output.Verdict != tc.want {
 			t.Errorf("%s: %s %+v, want verdict %s", tc.name, finish.Output, finish.Exception, tc.want)

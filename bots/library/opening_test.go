@@ -76,12 +76,15 @@ func newCounter(t *testing.T) *counter {
 	t.Cleanup(func() { _ = running.Close() })
 	c := &counter{T: t, site: site, pack: shipped(t, "account-opening"), origin: running.URL, roots: running.CA}
 	c.pack.Manifest.Submits["open"].Settle = time.Second
-	c.host = &hosttest.Host{Run: "run_test", Secrets: map[string]host.Secret{"core": {Name: "core", Origin: running.URL,
-		Values: map[string]string{"username": bank.DefaultUser, "password": bank.DefaultPassword}}}}
+	c.host = &hosttest.Host{Run: "run_test", Secrets: map[string]host.Secret{"core": {
+		Name: "core", Origin: running.URL,
+		Values: map[string]string{"username": bank.DefaultUser, "password": bank.DefaultPassword},
+	}}}
 	c.host.Read = func(ocr.Request) (ocr.Document, error) {
 		return ocr.Document{Kind: "cn_id_card", Verdict: ocr.Pass, Fields: map[string]ocr.Field{
 			"name": {Value: "张三"}, "number": {Value: "11010519491231002X"}, "birth": {Value: "1949-12-31"}, "sex": {Value: "女"},
-			"ethnicity": {Value: "汉"}, "address": {Value: "北京市朝阳区示例路1号"}}}, nil
+			"ethnicity": {Value: "汉"}, "address": {Value: "北京市朝阳区示例路1号"},
+		}}, nil
 	}
 	return c
 }
@@ -97,15 +100,21 @@ func (c *counter) run() host.Finish {
 		c.Fatal(err)
 	}
 	defer os.RemoveAll(scratch)
-	inputs, err := c.pack.Manifest.Inputs.Parse(map[string]any{"name": "张三", "phone": "13800000000", "product": "current",
-		"card": map[string]any{"path": "/card.png", "name": "card.png", "digest": "sha256:1", "media_type": "image/png"}})
+	inputs, err := c.pack.Manifest.Inputs.Parse(map[string]any{
+		"name": "张三", "phone": "13800000000", "product": "current",
+		"card": map[string]any{"path": "/card.png", "name": "card.png", "digest": "sha256:1", "media_type": "image/png"},
+	})
 	if err != nil {
 		c.Fatal(err)
 	}
-	return engine.Run(c.Context(), engine.Config{Pack: c.pack, Host: c.host, Modules: all.Modules(), Logger: slog.New(slog.DiscardHandler),
-		Start: &host.Start{Run: "run_test", Trust: "embedded", Inputs: inputs, Journal: c.host.Journal(), Scratch: scratch,
+	return engine.Run(c.Context(), engine.Config{
+		Pack: c.pack, Host: c.host, Modules: all.Modules(), Logger: slog.New(slog.DiscardHandler),
+		Start: &host.Start{
+			Run: "run_test", Trust: "embedded", Inputs: inputs, Journal: c.host.Journal(), Scratch: scratch,
 			Origins: map[string]string{"core": c.origin}, Roots: c.roots,
-			Browser: host.BrowserSettings{Helper: []string{helper, "__browser"}, Language: "zh-CN"}}})
+			Browser: host.BrowserSettings{Helper: []string{helper, "__browser"}, Language: "zh-CN"},
+		},
+	})
 }
 
 func (c *counter) wantOneAccount(f host.Finish) {

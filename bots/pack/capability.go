@@ -20,8 +20,10 @@ const (
 func capabilityKinds() []string { return []string{Sites, Documents, Secrets, FilesKind, HTTP, Tables} }
 
 func (c Capabilities) list(kind string) []string {
-	return map[string][]string{Sites: c.Sites, Documents: c.Documents, Secrets: c.Secrets,
-		FilesKind: c.Files, HTTP: c.HTTP, Tables: c.Tables}[kind]
+	return map[string][]string{
+		Sites: c.Sites, Documents: c.Documents, Secrets: c.Secrets,
+		FilesKind: c.Files, HTTP: c.HTTP, Tables: c.Tables,
+	}[kind]
 }
 
 // Require fails with capability_denied (refused) unless the manifest names it.

@@ -81,8 +81,10 @@ type checker struct {
 }
 
 func (c *checker) add(at syntax.Position, severity, code, hint, message string) {
-	c.problems = append(c.problems, Problem{File: at.Filename(), Line: int(at.Line), Column: int(at.Col),
-		Code: code, Message: message, Hint: hint, Severity: severity})
+	c.problems = append(c.problems, Problem{
+		File: at.Filename(), Line: int(at.Line), Column: int(at.Col),
+		Code: code, Message: message, Hint: hint, Severity: severity,
+	})
 }
 
 func (c *checker) parse(name string) *syntax.File {

@@ -64,8 +64,10 @@ def find(key):
     step("no", lambda: rows.clear())
 `, "warning step_changes_outside 7, warning step_changes_outside 8, warning step_changes_outside 10"},
 	} {
-		p, err := FromFS(fstest.MapFS{ManifestFile: {Data: []byte(checked)}, MainFile: {Data: []byte(tc.script + login)},
-			"lib.star": {Data: []byte("def helper():\n    return uuid()\n")}, "x_test.star": {Data: []byte("assert.eq(1, 1)\n")}})
+		p, err := FromFS(fstest.MapFS{
+			ManifestFile: {Data: []byte(checked)}, MainFile: {Data: []byte(tc.script + login)},
+			"lib.star": {Data: []byte("def helper():\n    return uuid()\n")}, "x_test.star": {Data: []byte("assert.eq(1, 1)\n")},
+		})
 		if err != nil {
 			t.Fatal(err)
 		}

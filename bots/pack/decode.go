@@ -21,8 +21,10 @@ type decoder struct {
 
 func (d *decoder) problem(path, code, hint, format string, args ...any) {
 	node := d.place(path)
-	d.problems = append(d.problems, Problem{File: ManifestFile, Line: node.Line, Column: node.Column,
-		Code: code, Severity: Error, Hint: hint, Message: fmt.Sprintf(format, args...)})
+	d.problems = append(d.problems, Problem{
+		File: ManifestFile, Line: node.Line, Column: node.Column,
+		Code: code, Severity: Error, Hint: hint, Message: fmt.Sprintf(format, args...),
+	})
 }
 
 // place is the node of a path, or of the nearest thing around it.
@@ -164,8 +166,6 @@ func (d *decoder) scalar(path string, node *yaml.Node) (any, bool) {
 	return nil, false
 }
 
-var durationType = reflect.TypeFor[time.Duration]()
-
 // plain fills text, numbers, true and false, durations (10m, 365d) and, for
 // int64, sizes (256MiB).
 func (d *decoder) plain(path string, node *yaml.Node, target reflect.Value) {
@@ -175,7 +175,7 @@ func (d *decoder) plain(path string, node *yaml.Node, target reflect.Value) {
 	}
 	var err error
 	switch {
-	case target.Type() == durationType:
+	case target.Type() == reflect.TypeFor[time.Duration]():
 		var value time.Duration
 		value, err = parseDuration(node.Value)
 		target.SetInt(int64(value))

@@ -138,8 +138,10 @@ func (h *Host) PutEvidence(_ context.Context, evidence host.Evidence) (wire.Evid
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.evidence = append(h.evidence, evidence)
-	return wire.EvidenceRef{Digest: wire.Digest(evidence.Bytes), Kind: evidence.Kind, MediaType: evidence.MediaType,
-		Bytes: int64(len(evidence.Bytes)), Step: evidence.Step, At: time.Now().UTC()}, nil
+	return wire.EvidenceRef{
+		Digest: wire.Digest(evidence.Bytes), Kind: evidence.Kind, MediaType: evidence.MediaType,
+		Bytes: int64(len(evidence.Bytes)), Step: evidence.Step, At: time.Now().UTC(),
+	}, nil
 }
 
 // Observe keeps the event.

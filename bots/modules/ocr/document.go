@@ -92,7 +92,8 @@ func (d *Document) checks() starlark.Value {
 	list := make([]starlark.Value, len(d.Checks))
 	for i, check := range d.Checks {
 		list[i] = starlarkstruct.FromStringDict(starlark.String("check"), starlark.StringDict{
-			"rule": starlark.String(check.Rule), "ok": starlark.Bool(check.OK), "detail": starlark.String(check.Detail)})
+			"rule": starlark.String(check.Rule), "ok": starlark.Bool(check.OK), "detail": starlark.String(check.Detail),
+		})
 	}
 	return starlark.NewList(list)
 }
@@ -112,5 +113,6 @@ func (d *Document) field(_ *starlark.Thread, b *starlark.Builtin, args starlark.
 	}
 	return starlarkstruct.FromStringDict(starlark.String("field"), starlark.StringDict{
 		"value": starlark.String(f.Value), "raw": starlark.String(f.Raw), "confidence": starlark.Float(f.Confidence),
-		"box": starlark.NewList(box), "page": starlark.MakeInt(f.Page), "doubt": starlark.String(f.Doubt)}), nil
+		"box": starlark.NewList(box), "page": starlark.MakeInt(f.Page), "doubt": starlark.String(f.Doubt),
+	}), nil
 }

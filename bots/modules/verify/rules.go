@@ -114,7 +114,10 @@ func mrz(a arguments) code {
 		text  string
 		digit byte
 	}{
-		{l[0:9], l[9]}, {l[13:19], l[19]}, {l[21:27], l[27]}, {l[28:42], l[42]},
+		{l[0:9], l[9]},
+		{l[13:19], l[19]},
+		{l[21:27], l[27]},
+		{l[28:42], l[42]},
 		{l[0:10] + l[13:20] + l[21:43], l[43]},
 	}
 	for _, part := range parts {

@@ -37,8 +37,10 @@ type module struct{}
 // Names are the builtins.
 func (module) Names() starlark.StringDict {
 	members := starlark.StringDict{"require": starlark.NewBuiltin("verify.require", require)}
-	rules := map[string]func(arguments) code{"equal": equal, "name": sameName, "date": date, "amount": amount,
-		"id_number": idNumber, "mrz": mrz}
+	rules := map[string]func(arguments) code{
+		"equal": equal, "name": sameName, "date": date, "amount": amount,
+		"id_number": idNumber, "mrz": mrz,
+	}
 	for name, rule := range rules {
 		members[name] = builtin("verify."+name, parameters(name), rule)
 	}

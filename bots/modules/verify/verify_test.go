@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"go.starlark.net/starlark"
+	"go.starlark.net/syntax"
 
 	"branchbot/bots/modules/plain"
 	"branchbot/internal/fault"
@@ -49,7 +50,7 @@ func TestRules(t *testing.T) {
 		{`mrz("` + line1 + `\n` + strings.Replace(line2, "7408122", "7408123", 1) + `")`, checkDigit},
 		{`mrz("` + line1 + `")`, notMRZ},
 	} {
-		value, err := starlark.Eval(&starlark.Thread{}, "x.star", "verify."+tc.call, module{}.Names())
+		value, err := starlark.EvalOptions(&syntax.FileOptions{}, &starlark.Thread{}, "x.star", "verify."+tc.call, module{}.Names())
 		if err != nil {
 			t.Errorf("%s: %v", tc.call, err)
 			continue
@@ -76,7 +77,7 @@ func TestEveryReasonIsThereInBothLanguages(t *testing.T) {
 func TestRequire(t *testing.T) {
 	t.Parallel()
 	script := `verify.require({"name": verify.name("a", "b"), "birth": verify.date("soon"), "n": verify.equal("a", "a")})`
-	_, err := starlark.Eval(&starlark.Thread{}, "x.star", script, module{}.Names())
+	_, err := starlark.EvalOptions(&syntax.FileOptions{}, &starlark.Thread{}, "x.star", script, module{}.Names())
 	want := "name: the names differ · 姓名不一致; birth: this is no date · 日期不正确"
 	if !fault.HasCode(err, "verify_failed") || fault.Of(err).Message != want || fault.ExitCode(err) != 3 {
 		t.Errorf("got %v, want %s", err, want)
