@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	tidyEvery   = time.Hour
+	tidyEvery    = time.Hour
 	claimsAtOnce = 1000 // business keys looked at in one transaction
 )
 
