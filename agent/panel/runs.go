@@ -128,8 +128,10 @@ func (p *Panel) back(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// shownTypes are the kinds of evidence that a page shows; all else is a download.
-var shownTypes = map[string]bool{"image/png": true, "image/jpeg": true, "image/webp": true}
+// isShown reports whether a page shows this kind of evidence; all else is a download.
+func isShown(mediaType string) bool {
+	return mediaType == "image/png" || mediaType == "image/jpeg" || mediaType == "image/webp"
+}
 
 func (p *Panel) evidence(w http.ResponseWriter, r *http.Request, _ *visit) error {
 	picture, err := p.o.Backend.Evidence(r.Context(), r.PathValue("run"), r.PathValue("digest"))
@@ -139,7 +141,7 @@ func (p *Panel) evidence(w http.ResponseWriter, r *http.Request, _ *visit) error
 	header := w.Header()
 	header.Set("Content-Security-Policy", "default-src 'none'; sandbox")
 	header.Set("Content-Type", picture.MediaType)
-	if !shownTypes[picture.MediaType] {
+	if !isShown(picture.MediaType) {
 		header.Set("Content-Type", "application/octet-stream")
 		header.Set("Content-Disposition", "attachment; filename=evidence")
 	}

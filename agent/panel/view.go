@@ -57,7 +57,7 @@ func (p *Panel) view(v *visit, run wire.Run, titles map[string]string) runView {
 		view.Fault, view.Business = &told, e.Kind == "business"
 	}
 	for _, ref := range run.Evidence {
-		if shownTypes[ref.MediaType] {
+		if isShown(ref.MediaType) {
 			view.Pictures = append(view.Pictures, picture{
 				EvidenceRef: ref, Label: v.texts.Text("panel.evidence." + ref.Kind), Address: "/runs/" + run.Run + "/evidence/" + ref.Digest,
 			})

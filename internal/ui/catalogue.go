@@ -10,11 +10,10 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Languages that every text exists in. The first is the default.
-var languages = [...]string{"zh-CN", "en"}
+const defaultLanguage = "zh-CN"
 
-// Languages returns the language tags in the order they are offered.
-func Languages() []string { return slices.Clone(languages[:]) }
+// Languages are those that every text exists in, in the order they are offered.
+func Languages() []string { return []string{defaultLanguage, "en"} }
 
 // Catalogue holds the texts of one language.
 type Catalogue struct {
@@ -82,7 +81,7 @@ func withFacts(text string, facts map[string]string) string {
 // loadCatalogues reads texts/<language>.yaml of each source; later sources add keys.
 func loadCatalogues(sources ...fs.FS) (map[string]*Catalogue, error) {
 	all := map[string]*Catalogue{}
-	for _, lang := range languages {
+	for _, lang := range Languages() {
 		catalogue := &Catalogue{lang: lang, texts: map[string]string{}}
 		for _, source := range sources {
 			if err := catalogue.read(source); err != nil {

@@ -47,7 +47,7 @@ func (k *Kit) Catalogue(lang string) *Catalogue {
 	if c, ok := k.catalogues[lang]; ok {
 		return c
 	}
-	return k.catalogues[languages[0]]
+	return k.catalogues[defaultLanguage]
 }
 
 // Link is an entry of the navigation.
@@ -111,7 +111,7 @@ func (k *Kit) Render(w http.ResponseWriter, r *http.Request, status int, page Pa
 func (k *Kit) Fragment(lang, name string, data any) (string, error) {
 	set, ok := k.sets[lang]
 	if !ok {
-		set = k.sets[languages[0]]
+		set = k.sets[defaultLanguage]
 	}
 	var b bytes.Buffer
 	if err := set.ExecuteTemplate(&b, name, data); err != nil {
@@ -154,7 +154,7 @@ func include(set *template.Template, name string, data any) (template.HTML, erro
 
 func languageLinks(current string) []Link {
 	links := []Link{}
-	for _, lang := range languages {
+	for _, lang := range Languages() {
 		links = append(links, Link{Href: "?lang=" + lang, Text: "language." + lang, Active: lang == current})
 	}
 	return links

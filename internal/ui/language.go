@@ -29,7 +29,7 @@ func Language(w http.ResponseWriter, r *http.Request) string {
 // known returns the catalogue tag for a wanted tag: zh, zh-TW and zh-CN are zh-CN.
 func known(tag string) string {
 	primary, _, _ := strings.Cut(strings.ToLower(strings.TrimSpace(tag)), "-")
-	for _, lang := range languages {
+	for _, lang := range Languages() {
 		if offered, _, _ := strings.Cut(lang, "-"); offered == primary {
 			return lang
 		}
@@ -46,5 +46,5 @@ func accepted(header string) string {
 			return lang
 		}
 	}
-	return languages[0]
+	return defaultLanguage
 }

@@ -49,18 +49,27 @@ const (
 	codeBadToken = 4003
 )
 
-var rules = map[string]*regexp.Regexp{
-	"name":     regexp.MustCompile(`^\S.{0,59}$`),
-	"idType":   regexp.MustCompile(`^0[123]$`),
-	"idNumber": regexp.MustCompile(`^[0-9A-Z]{5,18}$`),
-	"birth":    regexp.MustCompile(`^\d{4}-\d{2}-\d{2}$`),
-	"sex":      regexp.MustCompile(`^[MF]$`),
-	"mobile":   regexp.MustCompile(`^1\d{10}$`),
-	"product":  regexp.MustCompile(`^0[12]$`),
-	"currency": regexp.MustCompile(`^(CNY|USD|HKD)$`),
-	"branch":   regexp.MustCompile(`^\d{4}$`),
-	"action":   regexp.MustCompile(`^create$`),
-	"channel":  regexp.MustCompile(`^branch$`),
+// rules are what each field must look like.
+func rules() map[string]string {
+	return map[string]string{
+		"name":     `^\S.{0,59}$`,
+		"idType":   `^0[123]$`,
+		"idNumber": `^[0-9A-Z]{5,18}$`,
+		"birth":    `^\d{4}-\d{2}-\d{2}$`,
+		"sex":      `^[MF]$`,
+		"mobile":   `^1\d{10}$`,
+		"product":  `^0[12]$`,
+		"currency": `^(CNY|USD|HKD)$`,
+		"branch":   `^\d{4}$`,
+		"action":   `^create$`,
+		"channel":  `^branch$`,
+	}
+}
+
+// fits reports whether a value has the form; a broken form fits nothing.
+func fits(form, value string) bool {
+	ok, err := regexp.MatchString(form, value)
+	return err == nil && ok
 }
 
 // open checks a submission as the bank does and stores it.
@@ -68,8 +77,8 @@ func (s *Site) open(path, csrf string, body map[string]any) reply {
 	if text(body, "csrf") != csrf {
 		return reply{Status: 403, Code: codeBadToken, Msg: "页面令牌无效"}
 	}
-	for name, rule := range rules {
-		if !rule.MatchString(text(body, name)) {
+	for name, form := range rules() {
+		if !fits(form, text(body, name)) {
 			return reply{Status: 400, Code: codeBadData, Msg: "字段不合法: " + name}
 		}
 	}

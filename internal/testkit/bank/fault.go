@@ -33,11 +33,9 @@ type Fault struct {
 	Path    string `json:"path,omitempty"`     // "" is the two submit paths
 }
 
-var submitPaths = []string{"/api/accounts", "/plain/accounts"}
+func isSubmitPath(path string) bool { return path == "/api/accounts" || path == "/plain/accounts" }
 
-func isSubmit(r *http.Request) bool {
-	return r.Method == http.MethodPost && slices.Contains(submitPaths, r.URL.Path)
-}
+func isSubmit(r *http.Request) bool { return r.Method == http.MethodPost && isSubmitPath(r.URL.Path) }
 
 // SetFault switches a fault on, in place of the one before; requests that hang go on.
 func (s *Site) SetFault(fault Fault) {

@@ -25,18 +25,20 @@ func serveFile(w http.ResponseWriter, r *http.Request) {
 // choice is one option of a select.
 type choice struct{ Code, Label string }
 
-// Choices of the form, in the order shown.
-var choices = map[string][]choice{
-	"idType":     {{"01", "居民身份证"}, {"02", "护照"}, {"03", "港澳居民来往内地通行证"}},
-	"occupation": {{"01", "企业职员"}, {"02", "公务员"}, {"03", "个体经营"}, {"04", "学生"}, {"99", "其他"}},
-	"product":    {{"01", "储蓄"}, {"02", "往来"}},
-	"currency":   {{"CNY", "人民币"}, {"USD", "美元"}, {"HKD", "港币"}},
-	"branch":     {{"3101", "浦东支行"}, {"3102", "徐汇支行"}, {"3205", "园区支行"}},
-	"sex":        {{"M", "男"}, {"F", "女"}},
+// choices of the form, in the order shown.
+func choices() map[string][]choice {
+	return map[string][]choice{
+		"idType":     {{"01", "居民身份证"}, {"02", "护照"}, {"03", "港澳居民来往内地通行证"}},
+		"occupation": {{"01", "企业职员"}, {"02", "公务员"}, {"03", "个体经营"}, {"04", "学生"}, {"99", "其他"}},
+		"product":    {{"01", "储蓄"}, {"02", "往来"}},
+		"currency":   {{"CNY", "人民币"}, {"USD", "美元"}, {"HKD", "港币"}},
+		"branch":     {{"3101", "浦东支行"}, {"3102", "徐汇支行"}, {"3205", "园区支行"}},
+		"sex":        {{"M", "男"}, {"F", "女"}},
+	}
 }
 
 func label(name, code string) string {
-	for _, c := range choices[name] {
+	for _, c := range choices()[name] {
 		if c.Code == code {
 			return c.Label
 		}
@@ -46,10 +48,10 @@ func label(name, code string) string {
 
 func parsePages() (*template.Template, error) {
 	return template.New("").Funcs(template.FuncMap{
-		"choices": func(name string) []choice { return choices[name] },
+		"choices": func(name string) []choice { return choices()[name] },
 		"label":   label,
 		"js_choices": func() (string, error) {
-			data, err := json.Marshal(choices)
+			data, err := json.Marshal(choices())
 			return string(data), err
 		},
 		"time": func(at time.Time) string { return at.Local().Format("2006-01-02 15:04:05") },

@@ -89,7 +89,7 @@ func (s *Site) Summary() Summary {
 	sum := Summary{Posts: map[string]int{}, Log: s.Requests()}
 	for _, r := range sum.Log {
 		sum.Posts[r.Path]++
-		if slices.Contains(submitPaths, r.Path) {
+		if isSubmitPath(r.Path) {
 			sum.Submissions++
 		}
 		if r.Cut {

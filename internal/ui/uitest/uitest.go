@@ -6,6 +6,7 @@ package uitest
 
 import (
 	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -16,8 +17,8 @@ import (
 
 // patience bounds everything a test does with a page, oneStep one wait in it.
 const (
-	patience = 90 * time.Second
-	oneStep  = 20 * time.Second
+	patience = 4 * time.Minute
+	oneStep  = time.Minute
 )
 
 // Browser starts a Chromium that ends with the test.
@@ -134,16 +135,12 @@ func Type(t *testing.T, page *rod.Page, selector, text string) {
 	}
 }
 
-// Picture saves what the page looks like when UI_PICTURES names a folder.
+// Picture keeps what the page looks like: `go test -artifacts -outputdir FOLDER`.
 func Picture(t *testing.T, page *rod.Page, name string) {
 	t.Helper()
-	folder := os.Getenv("UI_PICTURES")
-	if folder == "" {
-		return
-	}
 	data, err := page.Screenshot(true, nil)
 	if err == nil {
-		err = os.WriteFile(folder+"/"+name+".png", data, 0o600)
+		err = os.WriteFile(filepath.Join(t.ArtifactDir(), name+".png"), data, 0o600)
 	}
 	if err != nil {
 		t.Errorf("picture %s: %v", name, err)
