@@ -153,7 +153,7 @@ func TestEveryRouteHasARole(t *testing.T) {
 	d := openDesk(t)
 	open := map[string]bool{"GET /assets/": true, "GET /enter": true}
 	for _, route := range d.panel.routes() {
-		if route.role != session && !(route.role == anyone && open[route.pattern]) {
+		if public := route.role == anyone && open[route.pattern]; route.role != session && !public {
 			t.Errorf("%s: role %q", route.pattern, route.role)
 		}
 		if route.role == anyone {

@@ -95,12 +95,19 @@ func TestFault(t *testing.T) {
 		facts                     map[string]string
 		want                      FaultText
 	}{
-		{"known code", "test_code", "name is missing", "add it", map[string]string{"name": "姓名"},
-			FaultText{Code: "test_code", Title: "缺少 姓名", Hint: "add it", Detail: "name is missing"}},
-		{"unknown code keeps the message", "odd", "the bank says no", "ask", nil,
-			FaultText{Code: "odd", Title: "the bank says no", Hint: "ask"}},
-		{"nothing known", "odd", "", "", nil,
-			FaultText{Code: "odd", Title: zh.Text("fault.internal"), Hint: zh.Text("fault.internal.hint")}},
+		{
+			"known code", "test_code", "name is missing", "add it",
+			map[string]string{"name": "姓名"},
+			FaultText{Code: "test_code", Title: "缺少 姓名", Hint: "add it", Detail: "name is missing"},
+		},
+		{
+			"unknown code keeps the message", "odd", "the bank says no", "ask", nil,
+			FaultText{Code: "odd", Title: "the bank says no", Hint: "ask"},
+		},
+		{
+			"nothing known", "odd", "", "", nil,
+			FaultText{Code: "odd", Title: zh.Text("fault.internal"), Hint: zh.Text("fault.internal.hint")},
+		},
 	}
 	for _, c := range cases {
 		if diff := cmp.Diff(c.want, zh.Fault(c.code, c.message, c.hint, c.facts)); diff != "" {
