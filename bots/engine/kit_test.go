@@ -127,7 +127,7 @@ func (m *worldModule) submit(t *starlark.Thread, _ *starlark.Builtin, args starl
 	if len(args) > 1 {
 		key = string(args[1].(starlark.String))
 	}
-	if err := scope.Record(ctx, wire.RecordIntent, wire.IntentData{Key: key}); err != nil {
+	if err := scope.Record(ctx, wire.RecordIntent, wire.IntentData{Submit: "open", Key: key}); err != nil {
 		return nil, err
 	}
 	how := string(args[0].(starlark.String))

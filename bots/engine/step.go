@@ -125,7 +125,7 @@ func (r *run) body(thread *starlark.Thread, s *scope, fn starlark.Callable) (jso
 	before := r.past.standing(s.path)
 	switch {
 	case before.accepted():
-		return encodeReceipt(before.receipt)
+		return encodeReceipt(r.named(s.path, before.receipt))
 	case before.err() != nil:
 		return nil, before.err()
 	case before.open():

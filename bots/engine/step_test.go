@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 
 	"branchbot/bots/host/hosttest"
 	"branchbot/bots/modules"
+	"branchbot/bots/pack"
 	"branchbot/internal/fault"
 	"branchbot/internal/wire"
 )
@@ -233,4 +235,52 @@ func TestTakenKey(t *testing.T) {
 // nobody is a look-up that cannot see.
 func nobody(modules.Scope) (map[string]string, bool, error) {
 	return nil, false, fault.New(fault.Waiting, "in_doubt", "nobody can see")
+}
+
+// A person who decides knows one reference; the script finds it under its own name.
+func TestAPersonDecides(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name  string
+		data  wire.ReconciledData
+		names map[string]string
+		want  string
+		sent  int
+	}{
+		{
+			"submitted",
+			wire.ReconciledData{State: wire.SubmitAcknowledged, By: "person", Receipt: map[string]string{"reference": "R1"}},
+			map[string]string{"account_no": "$.no"},
+			`{"account_no":"R1","reference":"R1"}`, 1,
+		},
+		{
+			"several names",
+			wire.ReconciledData{State: wire.SubmitAcknowledged, By: "person", Receipt: map[string]string{"reference": "R1"}},
+			map[string]string{"account_no": "$.no", "card": "$.card"},
+			`{"account_no":"","card":"","reference":"R1"}`, 1,
+		},
+		{"not submitted", wire.ReconciledData{State: wire.SubmitNotProcessed, By: "person"}, nil, `{"account_no":"62170001"}`, 2},
+	} {
+		w, h := &world{settle: nobody}, &hosttest.Host{CutAfter: 3, CutBefore: true}
+		p := newPack(t, strings.Replace(submitting, "%s", "ok", 1))
+		p.Manifest.Submits = map[string]*pack.Submit{"open": {Success: pack.Reply{Receipt: tc.names}}}
+		start(t.Context(), p, w, h)
+		h = h.Resume()
+		if f := start(t.Context(), p, w, h); f.State != wire.InDoubt {
+			t.Fatalf("%s: got %s %+v", tc.name, f.State, f.Exception)
+		}
+		data, err := json.Marshal(tc.data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer := wire.JournalRecord{Kind: wire.RecordReconciled, Key: wire.JournalKey{Step: "send", Attempt: 2, Call: "submit", Ordinal: 1}, Data: data}
+		if _, err := h.Append(t.Context(), answer); err != nil {
+			t.Fatal(err)
+		}
+		f := start(t.Context(), p, w, h.Resume())
+		sent := strings.Count(strings.Join(w.did, " "), "sent")
+		if string(f.Output) != tc.want || sent != tc.sent {
+			t.Errorf("%s: got %s %s %+v, sent %d; want %s, %d", tc.name, f.State, f.Output, f.Exception, sent, tc.want, tc.sent)
+		}
+	}
 }

@@ -3,6 +3,8 @@ package engine
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 
 	"branchbot/internal/fault"
 	"branchbot/internal/wire"
@@ -71,6 +73,36 @@ func (s standing) err() error {
 		return nil
 	}
 	return fault.New(fault.Business, "rejected", "the business system refused: %s", s.message)
+}
+
+// named gives a receipt the names that the script expects. A person who found
+// the record knows one reference and not what the manifest calls it.
+func (r *run) named(path string, receipt map[string]string) map[string]string {
+	reference, byPerson := receipt["reference"]
+	rule := r.config.Pack.Manifest.Submits[r.past.submitName(path)]
+	if !byPerson || rule == nil {
+		return receipt
+	}
+	full := maps.Clone(receipt)
+	for name := range rule.Success.Receipt {
+		if _, there := full[name]; !there && len(rule.Success.Receipt) == 1 {
+			full[name] = reference
+		} else if !there {
+			full[name] = ""
+		}
+	}
+	return full
+}
+
+// submitName is which submit of the manifest a step intended last.
+func (p *past) submitName(path string) string {
+	for _, record := range slices.Backward(p.submits[path]) {
+		var intent wire.IntentData
+		if record.Kind == wire.RecordIntent && json.Unmarshal(record.Data, &intent) == nil {
+			return intent.Submit
+		}
+	}
+	return ""
 }
 
 // openSubmit is the path of a step whose submit is open, "" if there is none.
