@@ -71,6 +71,9 @@ func compare(fields map[string]kind.Field, name, declared string, wellRead bool)
 		failed.Contradiction = wellRead && field.Doubt == "" && (!field.Guess || nothingShared(field.Value, declared))
 		return failed
 	}
+	if strings.Contains(declared, "·") && !strings.Contains(field.Value, "·") {
+		field.Value = strings.TrimSpace(declared) // engines overlook the dot between the parts of a name
+	}
 	field.Doubt, field.Undeclared = "", false
 	fields[name] = field
 	return kind.Holds(rule, true, "")

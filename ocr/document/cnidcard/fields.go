@@ -2,7 +2,6 @@ package cnidcard
 
 import (
 	"context"
-	"regexp"
 	"strings"
 	"time"
 
@@ -87,9 +86,8 @@ func (c *card) numberEdge() int {
 // citizenNumber keeps digits and X; the last run of them that is long enough.
 func citizenNumber(text string) string {
 	text = strings.NewReplacer("O", "0", "o", "0", "l", "1", "I", "1", "x", "X").Replace(text)
-	found := regexp.MustCompile(`[0-9X]+`).FindAllString(text, -1)
 	best := ""
-	for _, run := range found {
+	for _, run := range strings.FieldsFunc(text, func(r rune) bool { return !strings.ContainsRune("0123456789X", r) }) {
 		if len(run) >= len(best) {
 			best = run
 		}
@@ -167,17 +165,24 @@ func (c *card) readBirth(ctx context.Context, source *kind.Source, fields map[st
 	return []kind.Check{kind.Holds("cn_id_card.birth", agreed, "the printed birth date is not the one in the number")}, nil
 }
 
-// printedDate reads 1990年3月7日 as 1990-03-07; "" if there is no such day.
+// printedDate reads 1990年3月7日 as 1990-03-07; "" if it is not sure what stands
+// there, or if there is no such day.
 func printedDate(text string) string {
-	found := regexp.MustCompile(`(\d{4})\D{0,2}年\D{0,2}(\d{1,2})\D{0,2}月\D{0,2}(\d{1,2})`).FindStringSubmatch(text)
-	if found == nil {
+	before, rest, hasYear := strings.Cut(text, "年")
+	between, after, hasMonth := strings.Cut(rest, "月")
+	years, months, days := digitRuns(before), digitRuns(between), digitRuns(after)
+	if !hasYear || !hasMonth || len(years) == 0 || len(months) != 1 || len(days) == 0 {
 		return ""
 	}
-	date, err := time.Parse("2006-1-2", found[1]+"-"+found[2]+"-"+found[3])
+	date, err := time.Parse("2006-1-2", years[len(years)-1]+"-"+months[0]+"-"+days[0])
 	if err != nil {
 		return ""
 	}
 	return date.Format(time.DateOnly)
+}
+
+func digitRuns(text string) []string {
+	return strings.FieldsFunc(text, func(r rune) bool { return r < '0' || r > '9' })
 }
 
 func (c *card) readSex(ctx context.Context, source *kind.Source, fields map[string]kind.Field) ([]kind.Check, error) {

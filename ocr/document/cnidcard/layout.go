@@ -3,7 +3,6 @@ package cnidcard
 import (
 	"cmp"
 	"image"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -90,8 +89,11 @@ func isBirthRow(text string) bool {
 }
 
 func isSexRow(text string) bool {
-	return strings.Contains(text, "性别") || strings.Contains(text, "民族") ||
-		regexp.MustCompile(`^\D{0,4}[男女]`).MatchString(text)
+	if strings.Contains(text, "性别") || strings.Contains(text, "民族") {
+		return true
+	}
+	at := strings.IndexAny(text, "男女")
+	return at >= 0 && len([]rune(text[:at])) <= 4 && !strings.ContainsAny(text[:at], "0123456789")
 }
 
 // valueEdge is the common left edge of the values: that of the year of birth and

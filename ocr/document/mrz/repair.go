@@ -1,9 +1,6 @@
 package mrz
 
-import (
-	"regexp"
-	"strings"
-)
+import "strings"
 
 // fillers turns what engines make of < back into it. Small letters do not occur
 // in the zone.
@@ -30,9 +27,18 @@ func upperLine(text string) (string, bool) {
 // runs turns long runs of the letters that engines see in a row of fillers into
 // fillers. No name has six of them in a row.
 func runs(text string) string {
-	return regexp.MustCompile(`[KSEC]{6,}`).ReplaceAllStringFunc(text, func(run string) string {
-		return strings.Repeat("<", len(run))
-	})
+	const longest = 5
+	out, start := []byte(text), 0
+	for i := 0; i <= len(text); i++ {
+		if i < len(text) && strings.IndexByte("KSEC", text[i]) >= 0 {
+			continue
+		}
+		if i-start > longest {
+			copy(out[start:i], strings.Repeat("<", i-start))
+		}
+		start = i + 1
+	}
+	return string(out)
 }
 
 // lowerLine brings a reading of the second line to 44 characters by its longest
