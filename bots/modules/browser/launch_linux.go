@@ -98,7 +98,8 @@ func Become(args []string) error {
 	if os.Getppid() != parent {
 		return fault.New(fault.Application, "browser_orphan", "the runner is gone")
 	}
-	return fmt.Errorf("become %s: %w", args[1], syscall.Exec(args[1], args[1:], os.Environ()))
+	browser := exec.Cmd{Path: args[1], Args: args[1:]} // with the environment that we were given
+	return fmt.Errorf("become %s: %w", browser.Path, syscall.Exec(browser.Path, browser.Args, browser.Environ()))
 }
 
 // restoreData lifts the soft data limit to the hard one.
