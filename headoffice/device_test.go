@@ -120,7 +120,8 @@ func TestUnreadableRecordsDoNotBlock(t *testing.T) {
 	foreign := *device
 	foreign.ID = "dev_foreign"
 	for i, records := range [][]json.RawMessage{
-		{json.RawMessage(`null`)}, {json.RawMessage(`[]`), json.RawMessage(`"x"`)},
+		{json.RawMessage(`null`)},
+		{json.RawMessage(`[]`), json.RawMessage(`"x"`)},
 		{json.RawMessage(`{"seq":-1}`), device.Record(5), json.RawMessage(`{}`)},
 		{foreign.Record(7), device.RunRecord(8, wire.Run{})},
 		{json.RawMessage(`{"v":99,"device":"` + device.ID + `","epoch":"` + device.Epoch + `","seq":9,"kind":"hologram","subject":"s","created":"2026-11-23T09:00:00Z","body":3}`)},
@@ -198,7 +199,10 @@ func TestEnrolmentRefusals(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range []struct{ name, csr string }{
-		{"empty", ""}, {"text", "hello"}, {"two", csr + csr}, {"huge", strings.Repeat("A", 9000)},
+		{"empty", ""},
+		{"text", "hello"},
+		{"two", csr + csr},
+		{"huge", strings.Repeat("A", 9000)},
 		{"not a request", strings.ReplaceAll(csr, "CERTIFICATE REQUEST", "CERTIFICATE")},
 		{"changed", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: spoiled(csr)}))},
 		{"RSA", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der}))},

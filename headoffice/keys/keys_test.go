@@ -40,8 +40,10 @@ func TestSealAndOpen(t *testing.T) {
 		wrapper   *Wrapper
 		sealed    []byte
 	}{
-		{"under another name", "state", first, sealed}, {"with another file", "ca", other, sealed},
-		{"spoiled", "ca", first, spoiled}, {"empty", "ca", first, nil},
+		{"under another name", "state", first, sealed},
+		{"with another file", "ca", other, sealed},
+		{"spoiled", "ca", first, spoiled},
+		{"empty", "ca", first, nil},
 	} {
 		if _, err := c.wrapper.Open(c.key, c.sealed); !fault.HasCode(err, "key_unwrap_failed") {
 			t.Errorf("%s: %v", c.name, err)
