@@ -110,6 +110,7 @@ func wrongManifests() []wrongManifest {
 		{"submit without fields", strings.Replace(submit, "fields: {n: $.n}", "settle: 1s", 1), `a submit maps its fields`},
 		{"field place", strings.Replace(submit, "$.n}", "n}", 1), `8:14: "n" names no place`},
 		{"two rules", submit + "    ignore: [$.n]\n", `two rules`},
+		{"two rules by another name", submit + "    constant: {form:n: 1}\n", `two rules`},
 		{"format", strings.Replace(submit, "$.n}", "{path: $.n, format: tomorrow}}", 1), `no date layout`},
 		{"on_unknown", submit + "    on_unknown: retry\n", `on_unknown: "retry"`},
 		{"two alike", submit + "  again:\n    request: POST /a\n    fields: {n: $.n}\n    success: {where: {$.code: 0}}\n", `match the same request`},

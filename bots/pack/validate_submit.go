@@ -56,10 +56,14 @@ func (d *decoder) payload(path string, s *Submit) {
 		if !isPlace(path) {
 			d.problem(at, "wrong_value", "for example $.customer.name, or form:name", "%q names no place in a message", path)
 		}
-		if other, taken := owner[path]; taken {
+		leaf := path
+		if name, ok := strings.CutPrefix(path, "form:"); ok {
+			leaf = "$." + name // the same value under another name
+		}
+		if other, taken := owner[leaf]; taken {
 			d.problem(at, "ambiguous", "", "%s has two rules, here and at %s", path, label(other))
 		}
-		owner[path] = at
+		owner[leaf] = at
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Fields)) {
 		at := join(path, "fields/"+name)
