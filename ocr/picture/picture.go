@@ -8,6 +8,7 @@ package picture
 
 import (
 	"bytes"
+	"errors"
 	"image"
 	"io"
 	"os"
@@ -46,6 +47,13 @@ type Picture struct {
 // Open reads and decodes the picture in a file.
 // Codes: file_unreadable, and those of Decode.
 func Open(path string) (*Picture, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, unreadableFile(path, err)
+	}
+	if !info.Mode().IsRegular() { // opening a pipe would wait for ever
+		return nil, unreadableFile(path, errNotAFile)
+	}
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, unreadableFile(path, err)
@@ -57,6 +65,8 @@ func Open(path string) (*Picture, error) {
 	}
 	return Decode(data)
 }
+
+var errNotAFile = errors.New("it is not a file")
 
 func unreadableFile(path string, err error) error {
 	return fault.New(fault.Application, "file_unreadable", "%s cannot be read: %w", path, err).

@@ -126,10 +126,14 @@ func elect(candidates []line, value func(string) string) (line, int) {
 	return best, most
 }
 
-// readings returns the first reading of a row and two more of it, cut out.
-func (c *card) readings(ctx context.Context, source *kind.Source, r row, gap int) ([]line, error) {
+// readings returns the first reading of a row and more of it, cut out in several
+// sizes, until two give the same value.
+func (c *card) readings(ctx context.Context, source *kind.Source, r row, gap int, value func(string) string) ([]line, error) {
 	out := []line{pick(c.read(r), c.values-c.height/2, c.page.Stored)}
-	for _, height := range []float64{plainHeight, largeHeight} {
+	for _, height := range []float64{plainHeight, largeHeight, middleHeight} {
+		if _, votes := elect(out, value); len(out) > 2 && votes > 1 {
+			break
+		}
 		l, err := c.again(ctx, source, r, c.values, gap, "chi_sim", height)
 		if err != nil {
 			return nil, err
@@ -150,7 +154,7 @@ func (c *card) read(band row) row {
 }
 
 func (c *card) readBirth(ctx context.Context, source *kind.Source, fields map[string]kind.Field) ([]kind.Check, error) {
-	lines, err := c.readings(ctx, source, c.birth, c.height*4)
+	lines, err := c.readings(ctx, source, c.birth, c.height*4, printedDate)
 	if err != nil {
 		return nil, err
 	}
@@ -186,7 +190,7 @@ func digitRuns(text string) []string {
 }
 
 func (c *card) readSex(ctx context.Context, source *kind.Source, fields map[string]kind.Field) ([]kind.Check, error) {
-	lines, err := c.readings(ctx, source, c.sex, c.height*4)
+	lines, err := c.readings(ctx, source, c.sex, c.height*4, ethnicity)
 	if err != nil {
 		return nil, err
 	}
@@ -237,7 +241,7 @@ func ethnicGroups() []string {
 }
 
 func (c *card) readName(ctx context.Context, source *kind.Source, fields map[string]kind.Field) ([]kind.Check, error) {
-	lines, err := c.readings(ctx, source, c.name, c.height*2)
+	lines, err := c.readings(ctx, source, c.name, c.height*2, nameOf)
 	if err != nil {
 		return nil, err
 	}
@@ -268,7 +272,7 @@ func (c *card) readAddress(ctx context.Context, source *kind.Source, fields map[
 	whole, least := kind.Field{}, 3
 	whole.Confidence = 1
 	for _, r := range c.address {
-		lines, err := c.readings(ctx, source, r, c.height*6/5)
+		lines, err := c.readings(ctx, source, r, c.height*6/5, addressOf)
 		if err != nil {
 			return nil, err
 		}

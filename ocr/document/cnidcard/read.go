@@ -21,8 +21,9 @@ type line struct {
 // Heights to which characters are brought before a line is read again. Two sizes
 // make the same model err differently.
 const (
-	plainHeight = 22
-	largeHeight = 36
+	plainHeight  = 22
+	largeHeight  = 36
+	middleHeight = 28
 )
 
 // again reads the text that starts at left in the band of a row once more, cut
