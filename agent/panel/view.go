@@ -17,6 +17,7 @@ type runView struct {
 	Over     bool
 	Unsigned bool
 	Business bool
+	Told     string // the business system's or the bot's own words about a refusal
 	Fault    *ui.FaultText
 	Result   []pair
 	MS       int64 // from start to finish, 0 while it goes on
@@ -55,6 +56,9 @@ func (p *Panel) view(v *visit, run wire.Run, titles map[string]string) runView {
 	if e := run.Exception; e != nil && run.State != wire.Succeeded {
 		told := v.texts.Fault(e.Code, e.Message, e.Hint, nil)
 		view.Fault, view.Business = &told, e.Kind == "business"
+		if e.Code == "rejected" || e.Code == "verify_failed" {
+			view.Told = told.Detail
+		}
 	}
 	for _, ref := range run.Evidence {
 		if isShown(ref.MediaType) {
@@ -71,8 +75,8 @@ func (p *Panel) view(v *visit, run wire.Run, titles map[string]string) runView {
 // outcome is the first value of the result, or what went wrong.
 func outcome(view runView) string {
 	switch {
-	case view.Fault != nil && view.Business && view.Fault.Detail != "":
-		return view.Fault.Detail
+	case view.Told != "":
+		return view.Told
 	case view.Fault != nil:
 		return view.Fault.Title
 	case len(view.Result) > 0:
