@@ -63,6 +63,7 @@ type wanted struct {
 	List   []string `json:"list,omitempty"`
 	Secret *int     `json:"secret,omitempty"` // index in the fill's secrets
 	Length int      `json:"length,omitempty"` // of the secret, all that can be read back
+	Origin string   `json:"origin,omitempty"` // that may receive the secret
 	Also   []string `json:"also,omitempty"`   // other names of the choice
 }
 
@@ -140,13 +141,13 @@ func (f form) field(ctx context.Context, label string, value starlark.Value, pla
 	case secret:
 		return f.field(ctx, label, secretPart{v.name, "value"}, plan)
 	case secretPart:
-		text, err := f.page.secretText(ctx, v)
+		text, origin, err := f.page.secretText(ctx, v)
 		if err != nil {
 			return wanted{}, "", err
 		}
 		index := len(plan.secrets)
 		plan.secrets = append(plan.secrets, text)
-		field.Secret, field.Length = &index, utf16Length(text)
+		field.Secret, field.Length, field.Origin = &index, utf16Length(text), origin
 		return field, "", nil
 	case starlark.Bool:
 		on := bool(v)
@@ -169,17 +170,18 @@ func (f form) field(ctx context.Context, label string, value starlark.Value, pla
 	}
 }
 
-// secretText resolves a secret for the page as it stands now.
-func (p *page) secretText(ctx context.Context, part secretPart) (string, error) {
+// secretText resolves a secret for the page as it stands now, and says for
+// which origin: the page script looks again when it fills.
+func (p *page) secretText(ctx context.Context, part secretPart) (text, origin string, err error) {
 	var at string
 	if err := p.tab.ask(ctx, &at, "url"); err != nil {
-		return "", err
+		return "", "", err
 	}
-	origin, err := originOf(at)
-	if err != nil {
-		return "", fault.New(fault.Refused, "secret_origin", "the page has no origin that could receive a secret")
+	if origin, err = originOf(at); err != nil {
+		return "", "", fault.New(fault.Refused, "secret_origin", "the page has no origin that could receive a secret")
 	}
-	return p.m.resolve(ctx, part, origin)
+	text, err = p.m.resolve(ctx, part, origin)
+	return text, origin, err
 }
 
 // alias lists other names of a choice: the site's code for it in a submit's

@@ -26,6 +26,9 @@ func (p *pageFault) err() error {
 	if p.Code == "fill_value" || p.Code == "secret_field" || p.Code == "selector" {
 		class = fault.Usage
 	}
+	if p.Code == "secret_origin" {
+		class = fault.Refused
+	}
 	err := fault.New(class, p.Code, "%s", p.Message)
 	if p.Field != "" {
 		err = err.WithFact("field", p.Field)

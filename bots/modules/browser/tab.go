@@ -39,6 +39,10 @@ type tab struct {
 // window of its own: pages in a hidden tab draw no frames.
 func (b *chromium) open(ctx context.Context, in proto.BrowserBrowserContextID, popups []pack.Popup) (*tab, error) {
 	call := caller{chromium: b, ctx: ctx}
+	deny := proto.BrowserSetDownloadBehavior{Behavior: proto.BrowserSetDownloadBehaviorBehaviorDeny, BrowserContextID: in}
+	if err := deny.Call(call); err != nil {
+		return nil, err
+	}
 	target, err := proto.TargetCreateTarget{URL: "about:blank", BrowserContextID: in, NewWindow: true}.Call(call)
 	if err != nil {
 		return nil, err

@@ -86,7 +86,10 @@
   // fill sets what is not yet right, reads all back, and refills once what was lost.
   const fill = async (title, fields, ms) => {
     let found = await find(title, fields, ms);
-    for (const f of found.fields) if (f.wanted.secret !== undefined) for (const el of f.control.inner) bb.secretFields.add(el);
+    for (const f of found.fields.filter((f) => f.wanted.secret !== undefined)) {
+      if (location.origin !== f.wanted.origin) fail("secret_origin", "the page has left the origin that may receive the secret", { field: f.wanted.label });
+      for (const el of f.control.inner) bb.secretFields.add(el);
+    }
     for (const f of found.fields) f.control.family.check?.(f.control, f.wanted);
     let open = found.fields.filter((f) => !right(f));
     const direct = open.filter((f) => f.control.family.direct?.(f.control, f.wanted));
