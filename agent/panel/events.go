@@ -27,7 +27,7 @@ func (p *Panel) live(v *visit, view runView) (version, fragment string, err erro
 // version that the page already shows is not sent again: somebody may be
 // writing in it.
 func (p *Panel) events(w http.ResponseWriter, r *http.Request, v *visit) error {
-	titles, err := p.titles(r, v)
+	bots, err := p.manifests(r)
 	if err != nil {
 		return err
 	}
@@ -44,7 +44,7 @@ func (p *Panel) events(w http.ResponseWriter, r *http.Request, v *visit) error {
 		seen = r.URL.Query().Get("seen")
 	}
 	show := func(run wire.Run) error {
-		version, fragment, err := p.live(v, p.view(v, run, titles))
+		version, fragment, err := p.live(v, p.view(v, run, bots))
 		if err != nil || version == seen {
 			return err
 		}

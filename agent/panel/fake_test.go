@@ -269,7 +269,7 @@ func exampleRun(id string, state wire.RunState) wire.Run {
 
 func succeeded(id string) wire.Run {
 	run := exampleRun(id, wire.Succeeded)
-	run.Output = json.RawMessage(`{"account":"6217310100000001","name":"张三","number":"310101199001011234"}`)
+	run.Output = json.RawMessage(`{"account":"6217310100000001","name":"张三","number":"310101199001011234","product":"current"}`)
 	run.Submits = []wire.SubmitView{{Name: "open", Key: "k", State: wire.SubmitAcknowledged, Guard: "payload", Fields: 14, Attempts: 1}}
 	return run
 }

@@ -118,7 +118,7 @@ func TestPages(t *testing.T) {
 		{"form", "/bots/account-opening?lang=en", 200, []string{`type="file"`, `accept="image/*,application/pdf"`, `type="date"`, `value="savings"`, "11 digits", "optional", `name="csrf" value="` + d.csrf}, []string{`class="error"`}},
 		{"unknown bot", "/bots/none", 404, []string{"There is no such bot", "bot_unknown"}, nil},
 		{"runs", "/runs", 200, []string{"In doubt", "Done", "该客户已开立同类账户", "王芳"}, nil},
-		{"a run that is done", "/runs/run_done", 200, []string{"6217310100000001", "all 14 fields sent are as meant", "Do another", "11.0 s"}, []string{"hx-sse:connect", "/cancel"}},
+		{"a run that is done", "/runs/run_done", 200, []string{"6217310100000001", "<dt>Product</dt><dd>Current</dd>", "reading the document", "all 14 fields sent are as meant", "Do another", "11.0 s"}, []string{"hx-sse:connect", "/cancel", "ocr.read"}},
 		{"a run that was declined", "/runs/run_declined", 200, []string{"The business system declined it", `<p class="told">该客户已开立同类账户`, "Check the customer"}, []string{"hx-sse:connect"}},
 		{"a run in doubt", "/runs/run_doubt", 200, []string{"Please settle this one", `action="/runs/run_doubt/answer"`, `value="not_submitted"`}, nil},
 		{"a run under way", "/runs/run_going", 200, []string{`hx-sse:connect="/runs/run_going/events?seen=`, "open account", "working", `action="/runs/run_going/cancel"`}, []string{"settle this one"}},

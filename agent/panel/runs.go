@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"branchbot/bots/pack"
 	"branchbot/internal/fault"
 	"branchbot/internal/ui"
 )
@@ -23,28 +24,28 @@ func (p *Panel) rows(r *http.Request, v *visit, limit int) ([]runView, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list runs: %w", err)
 	}
-	titles, err := p.titles(r, v)
+	bots, err := p.manifests(r)
 	if err != nil {
 		return nil, err
 	}
 	rows := []runView{}
 	for _, run := range runs {
-		rows = append(rows, p.view(v, run, titles))
+		rows = append(rows, p.view(v, run, bots))
 	}
 	return rows, nil
 }
 
-// titles is what the bots of this device are called in the reader's language.
-func (p *Panel) titles(r *http.Request, v *visit) (map[string]string, error) {
+// manifests are those of the bots of this device, by name.
+func (p *Panel) manifests(r *http.Request) (map[string]*pack.Manifest, error) {
 	bots, err := p.o.Backend.Bots(r.Context())
 	if err != nil {
 		return nil, fmt.Errorf("list bots: %w", err)
 	}
-	titles := map[string]string{}
+	manifests := map[string]*pack.Manifest{}
 	for _, bot := range bots {
-		titles[bot.Manifest.Name] = newCard(v, bot).Title
+		manifests[bot.Manifest.Name] = bot.Manifest
 	}
-	return titles, nil
+	return manifests, nil
 }
 
 func (p *Panel) showRun(w http.ResponseWriter, r *http.Request, v *visit) error {
@@ -56,11 +57,11 @@ func (p *Panel) renderRun(w http.ResponseWriter, r *http.Request, v *visit, stat
 	if err != nil {
 		return fmt.Errorf("read run: %w", err)
 	}
-	titles, err := p.titles(r, v)
+	bots, err := p.manifests(r)
 	if err != nil {
 		return err
 	}
-	view := p.view(v, run, titles)
+	view := p.view(v, run, bots)
 	seen, _, err := p.live(v, view)
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"branchbot/bots/pack"
 	"branchbot/internal/ui"
 	"branchbot/internal/wire"
 )
@@ -31,9 +32,10 @@ type runView struct {
 // progress is one line of what a run has done.
 type progress struct {
 	wire.StepView
-	Tone string
-	Word string
-	Sort string // what kind of step, in words
+	Title string // the bot's name of the step, or what kind of call it is
+	Tone  string
+	Word  string
+	Sort  string // what kind of step, in words
 }
 
 type pair struct{ Label, Value string }
@@ -44,15 +46,19 @@ type picture struct {
 	Address string
 }
 
-func (p *Panel) view(v *visit, run wire.Run, titles map[string]string) runView {
-	view := runView{Run: run, Title: titles[run.Bot], Over: run.State.Final(), Unsigned: run.Trust == "unsigned", CSRF: p.csrf(v), Person: v.person}
+func (p *Panel) view(v *visit, run wire.Run, bots map[string]*pack.Manifest) runView {
+	manifest := bots[run.Bot]
+	if manifest == nil {
+		manifest = &pack.Manifest{} // the bot is no longer on this device
+	}
+	view := runView{Run: run, Title: manifest.Title.In(v.language), Over: run.State.Final(), Unsigned: run.Trust == "unsigned", CSRF: p.csrf(v), Person: v.person}
 	if view.Title == "" {
 		view.Title = run.Bot
 	}
 	if run.Finished != nil {
 		view.MS = run.Finished.Sub(run.Started).Milliseconds()
 	}
-	view.Result = result(v.texts, run.Output)
+	view.Result = result(v, run.Output, manifest.Inputs)
 	if e := run.Exception; e != nil && run.State != wire.Succeeded {
 		told := v.texts.Fault(e.Code, e.Message, e.Hint, nil)
 		view.Fault, view.Business = &told, e.Kind == "business"
@@ -91,12 +97,15 @@ func steps(texts *ui.Catalogue, views []wire.StepView) []progress {
 	tones := map[string]string{"running": "busy", "done": "good", "failed": "bad", "in_doubt": "warn"}
 	lines := []progress{}
 	for _, step := range views {
-		line := progress{StepView: step, Tone: tones[step.State], Word: step.State, Sort: step.Kind}
+		line := progress{StepView: step, Title: step.Name, Tone: tones[step.State], Word: step.State, Sort: step.Kind}
 		if key := "panel.step." + step.State; texts.Has(key) {
 			line.Word = texts.Text(key)
 		}
 		if key := "panel.kind." + step.Kind; texts.Has(key) {
 			line.Sort = texts.Text(key)
+		}
+		if key := "panel.kind." + step.Name; texts.Has(key) { // a call without a name of its own
+			line.Title, line.Sort = texts.Text(key), ""
 		}
 		if line.Tone == "" {
 			line.Tone = "calm"
@@ -106,14 +115,15 @@ func steps(texts *ui.Catalogue, views []wire.StepView) []progress {
 	return lines
 }
 
-// result lists the values of a run's output in the order the bot gave them.
-func result(texts *ui.Catalogue, output json.RawMessage) []pair {
+// result lists the values of a run's output in the order the bot gave them. A
+// value that was an input is called what the form calls it.
+func result(v *visit, output json.RawMessage, inputs pack.Inputs) []pair {
 	if len(output) == 0 || string(output) == "null" {
 		return nil
 	}
 	decoder := json.NewDecoder(bytes.NewReader(output))
 	if open, err := decoder.Token(); err != nil || open != json.Delim('{') {
-		return []pair{{texts.Text("panel.run.result"), plain(output)}}
+		return []pair{{v.texts.Text("panel.run.result"), plain(output)}}
 	}
 	pairs := []pair{}
 	for decoder.More() {
@@ -122,13 +132,29 @@ func result(texts *ui.Catalogue, output json.RawMessage) []pair {
 		if err != nil || decoder.Decode(&value) != nil {
 			break
 		}
-		label := fmt.Sprint(name)
-		if key := "panel.output." + label; texts.Has(key) {
-			label = texts.Text(key)
-		}
-		pairs = append(pairs, pair{label, plain(value)})
+		pairs = append(pairs, inWords(v, fmt.Sprint(name), plain(value), inputs))
 	}
 	return pairs
+}
+
+func inWords(v *visit, name, value string, inputs pack.Inputs) pair {
+	if key := "panel.output." + name; v.texts.Has(key) {
+		return pair{v.texts.Text(key), value}
+	}
+	for _, input := range inputs {
+		if input.Name != name {
+			continue
+		}
+		for _, choice := range input.Of {
+			if title := choice.Title.In(v.language); choice.Value == value && title != "" {
+				value = title
+			}
+		}
+		if title := input.Title.In(v.language); title != "" {
+			name = title
+		}
+	}
+	return pair{name, value}
 }
 
 // plain shows a JSON value without the quotes of a text.
