@@ -63,7 +63,7 @@ func branch(t *testing.T) (*hotest.Office, *hotest.Device) {
 	if reply, err := device.Send(records...); err != nil || reply.NextSeq != 5 {
 		t.Fatal(reply, err)
 	}
-	if err := device.Call("PUT", "/v1/evidence/"+wire.Digest([]byte("before")), []byte("sealed"), nil); err != nil {
+	if err := device.Call("PUT", "/v1/evidence/"+wire.Digest([]byte("before")), []byte("before"), nil); err != nil {
 		t.Fatal(err)
 	}
 	return office, device

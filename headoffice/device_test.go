@@ -337,8 +337,9 @@ func TestEvidence(t *testing.T) {
 		body         []byte
 		code         string
 	}{
-		{"first", digest, []byte("sealed"), ""},
-		{"again, sealed anew", digest, []byte("sealed otherwise"), ""},
+		{"first", digest, []byte("plain"), ""},
+		{"again", digest, []byte("plain"), ""},
+		{"something else", digest, []byte("other"), "digest_mismatch"},
 		{"empty", wire.Digest([]byte("e")), nil, "evidence_empty"},
 		{"not a digest", "sha256:../../etc/passwd", []byte("x"), ""},
 		{"no prefix", strings.Repeat("a", 64), []byte("x"), "digest_invalid"},

@@ -36,6 +36,7 @@ type Parts struct {
 	Store     store.Store
 	Authority *ca.Authority
 	StateKey  ed25519.PublicKey
+	Keys      *keys.Wrapper // seals what lies on disk beside the database
 }
 
 // OpenStore opens the database of a data folder that is in use, without keys.
@@ -81,7 +82,7 @@ func openKeys(ctx context.Context, db store.Store, path string) (*Parts, error) 
 	if err != nil {
 		return nil, fmt.Errorf("open state key: %w", err)
 	}
-	return &Parts{Store: db, Authority: authority, StateKey: state}, nil
+	return &Parts{Store: db, Authority: authority, StateKey: state, Keys: wrapper}, nil
 }
 
 // openWrapper makes the key file only for a database that has no keys yet: to

@@ -56,7 +56,7 @@ func Serve(ctx context.Context, config configs.HeadOffice, log *slog.Logger, rea
 }
 
 func assemble(parts *Parts, config configs.HeadOffice, writer *ingest.Writer, news *console.News, log *slog.Logger) (*api.Server, error) {
-	blobs := evidence.NewFolder(filepath.Join(config.Data, evidenceFolder))
+	blobs := evidence.NewFolder(filepath.Join(config.Data, evidenceFolder), parts.Keys)
 	pages, err := console.New(parts.Store, blobs, news, log.With("component", "console"))
 	if err != nil {
 		return nil, fmt.Errorf("prepare console: %w", err)

@@ -136,9 +136,10 @@ func (u *Uplink) round(ctx context.Context) error {
 func (u *Uplink) records(ctx context.Context, client *http.Client, identity vault.Identity) error {
 	for {
 		var waiting []json.RawMessage
+		var first uint64
 		err := u.o.Store.View(func(tx *store.Tx) error {
 			var err error
-			waiting, _, err = outbox.Next(tx, u.batch, batchBytes)
+			waiting, first, err = outbox.Next(tx, u.batch, batchBytes)
 			return err
 		})
 		if fault.HasCode(err, "outbox_damaged") {
@@ -150,7 +151,7 @@ func (u *Uplink) records(ctx context.Context, client *http.Client, identity vaul
 		if err != nil {
 			return fmt.Errorf("read outbox: %w", err)
 		}
-		more, err := u.send(ctx, client, identity, waiting)
+		more, err := u.send(ctx, client, identity, first, waiting)
 		if err != nil || !more {
 			return err
 		}
@@ -167,8 +168,8 @@ func (u *Uplink) mend(ctx context.Context, device string, damage error) error {
 	})
 }
 
-func (u *Uplink) send(ctx context.Context, client *http.Client, identity vault.Identity, waiting []json.RawMessage) (more bool, err error) {
-	request := wire.IngestRequest{Device: identity.Device, Epoch: u.o.Store.Epoch(), Records: waiting}
+func (u *Uplink) send(ctx context.Context, client *http.Client, identity vault.Identity, first uint64, waiting []json.RawMessage) (more bool, err error) {
+	request := wire.IngestRequest{Device: identity.Device, Epoch: u.o.Store.Epoch(), FirstSeq: first, Records: waiting}
 	if request.Records == nil {
 		request.Records = []json.RawMessage{}
 	}

@@ -32,6 +32,10 @@ func Persons() []Role {
 	return []Role{Viewer, Operator, Reviewer, Owner, Risk, Admin, Auditor}
 }
 
+// Customers lists the roles that see customers' documents and numbers in full.
+// Those who run machines do not need them.
+func Customers() []Role { return []Role{Reviewer, Risk, Auditor} }
+
 // All lists every role.
 func All() []Role { return append(Persons(), Device, Anyone) }
 

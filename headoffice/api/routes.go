@@ -10,6 +10,8 @@ func (s *Server) Routes() []access.Route {
 		devices = []access.Role{access.Device}
 		persons = access.Persons()
 		admins  = []access.Role{access.Admin}
+		// Pictures show customers' documents in full.
+		customers = access.Customers()
 	)
 	return []access.Route{
 		{Method: "POST", Path: "/v1/enrol", Allow: anyone, Handle: s.enrol},
@@ -28,6 +30,7 @@ func (s *Server) Routes() []access.Route {
 		{Method: "GET", Path: "/runs", Allow: persons, Page: true, Handle: s.Console.Runs},
 		{Method: "GET", Path: "/runs/live", Allow: persons, Page: true, Handle: s.Console.RunsLive},
 		{Method: "GET", Path: "/runs/{device}/{run}", Allow: persons, Page: true, Handle: s.Console.Run},
+		{Method: "GET", Path: "/runs/{device}/{run}/evidence/{digest}", Allow: customers, Page: true, Handle: s.Console.Picture},
 		{Method: "GET", Path: "/runs/{device}/{run}/live", Allow: persons, Page: true, Handle: s.Console.RunLive},
 	}
 }

@@ -38,7 +38,7 @@ func newServer(t *testing.T) *Server {
 		t.Fatal(err)
 	}
 	news, log := console.NewNews(), slog.New(slog.DiscardHandler)
-	blobs := evidence.NewFolder(filepath.Join(t.TempDir(), "evidence"))
+	blobs := evidence.NewFolder(filepath.Join(t.TempDir(), "evidence"), nil)
 	pages, err := console.New(db, blobs, news, log)
 	if err != nil {
 		t.Fatal(err)

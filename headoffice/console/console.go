@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 
 	"branchbot/headoffice/access"
@@ -106,7 +107,7 @@ func (c *Console) failed(w http.ResponseWriter, r *http.Request, err error) {
 	e := fault.Of(err)
 	status := http.StatusInternalServerError
 	switch {
-	case e.Code == "run_unknown" || e.Code == "device_unknown":
+	case slices.Contains([]string{"run_unknown", "device_unknown", "evidence_unknown"}, e.Code):
 		status = http.StatusNotFound
 	case e.Class == fault.Usage:
 		status = http.StatusBadRequest

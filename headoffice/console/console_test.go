@@ -15,7 +15,7 @@ import (
 
 func newConsole(t *testing.T) *Console {
 	t.Helper()
-	c, err := New(nil, evidence.NewFolder(t.TempDir()), NewNews(), slog.New(slog.DiscardHandler))
+	c, err := New(nil, evidence.NewFolder(t.TempDir(), nil), NewNews(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

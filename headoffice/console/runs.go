@@ -132,7 +132,9 @@ type runView struct {
 type evidenceView struct {
 	wire.EvidenceRef
 	Title string
-	Here  bool // uploaded: the encrypted bytes are at head office
+	Here  bool   // uploaded: the encrypted bytes are at head office
+	Link  string // of the picture
+	Shown bool   // this reader may see it here
 }
 
 // inWords translates a word that devices send; one that is new stays as it is.
@@ -177,7 +179,8 @@ func (c *Console) run(ctx context.Context, lang, device, id string) (any, error)
 	if err := json.Unmarshal(row.Record, &view.Run); err != nil {
 		return nil, fmt.Errorf("read run %s: %w", id, err)
 	}
-	if !maySeeCustomers(access.From(ctx).Role) {
+	full := maySeeCustomers(access.From(ctx).Role)
+	if !full {
 		maskRun(&view.Run)
 	}
 	if known, err := c.store.Device(ctx, device); err == nil { // a revoked device has no name any more
@@ -191,8 +194,10 @@ func (c *Console) run(ctx context.Context, lang, device, id string) (any, error)
 		view.Fault = &told
 	}
 	for _, ref := range view.Run.Evidence {
+		here := c.evidence.Has(device, ref.Digest)
 		view.Evidence = append(view.Evidence, evidenceView{
-			EvidenceRef: ref, Title: inWords(catalogue, "evidence.", ref.Kind), Here: c.evidence.Has(device, ref.Digest),
+			EvidenceRef: ref, Title: inWords(catalogue, "evidence.", ref.Kind), Here: here,
+			Shown: full && here && isPicture(ref.MediaType), Link: "/runs/" + device + "/" + id + "/evidence/" + ref.Digest,
 		})
 	}
 	return view, nil

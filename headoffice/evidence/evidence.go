@@ -1,6 +1,7 @@
-// Package evidence keeps the pictures and pages that devices upload. They come
-// encrypted and stay opaque; a blob is found by its device and the digest of
-// its plain bytes, so that no device can take the place of another's.
+// Package evidence keeps the pictures and pages that devices upload. What comes is
+// checked against the digest that names it and encrypted before it touches the
+// disk; it is found by its device and digest, so that no device can take the
+// place of another's.
 package evidence
 
 import (
@@ -12,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"branchbot/headoffice/keys"
 	"branchbot/internal/fault"
 	"branchbot/internal/wire"
 )
@@ -19,11 +21,17 @@ import (
 // MaxBytes bounds one blob.
 const MaxBytes = 32 << 20
 
-// Folder keeps blobs as files: FOLDER/device/first two digits/digest.
-type Folder struct{ root string }
+// Folder keeps blobs as sealed files: FOLDER/device/first two digits/digest.
+type Folder struct {
+	root string
+	keys *keys.Wrapper
+}
 
 // NewFolder uses the folder at root, which is made when first needed.
-func NewFolder(root string) *Folder { return &Folder{root: root} }
+func NewFolder(root string, wrapper *keys.Wrapper) *Folder { return &Folder{root: root, keys: wrapper} }
+
+// sealName binds a sealed file to its place.
+func sealName(device, digest string) string { return "evidence " + device + " " + digest }
 
 // path refuses every name that is not a device id and a digest: both come from
 // outside and become a path. Codes: digest_invalid, device_invalid.
@@ -53,44 +61,71 @@ func (f *Folder) Has(device, digest string) bool {
 	return err == nil
 }
 
-// Put stores a blob unless it is here, durably. It reports whether it is new.
-// Codes: digest_invalid, evidence_empty.
+// Put stores a blob unless it is here, durably and sealed. It reports whether it
+// is new. Codes: digest_invalid, evidence_empty, digest_mismatch.
 func (f *Folder) Put(device, digest string, blob io.Reader) (fresh bool, err error) {
 	path, err := f.path(device, digest)
 	if err != nil {
 		return false, err
 	}
+	plain, err := io.ReadAll(blob)
+	if err != nil {
+		return false, fmt.Errorf("read upload: %w", err)
+	}
+	if len(plain) == 0 {
+		return false, fault.New(fault.Usage, "evidence_empty", "the upload is empty").WithHint("Send the picture's bytes as the body.")
+	}
+	if got := wire.Digest(plain); got != digest {
+		return false, fault.New(fault.Usage, "digest_mismatch", "the upload has the digest %s, not %s", got, digest).
+			WithHint("Send the bytes that the digest names.")
+	}
 	if f.Has(device, digest) {
 		return false, nil
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return false, fmt.Errorf("make evidence folder: %w", err)
-	}
-	temporary, err := write(filepath.Dir(path), blob)
-	if temporary != "" {
-		defer func() { _ = os.Remove(temporary) }() // gone after the rename
-	}
-	if err != nil {
-		return false, err
-	}
-	if err := os.Rename(temporary, path); err != nil {
-		return false, fmt.Errorf("name evidence: %w", err)
-	}
-	return true, syncFolder(filepath.Dir(path))
+	return true, f.write(path, f.keys.Seal(sealName(device, digest), plain))
 }
 
-// write puts the blob into a temporary file beside its place.
-func write(folder string, blob io.Reader) (path string, err error) {
+// Get returns the bytes of a blob. Codes: evidence_unknown, evidence_damaged.
+func (f *Folder) Get(device, digest string) ([]byte, error) {
+	path, err := f.path(device, digest)
+	if err != nil {
+		return nil, err
+	}
+	sealed, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fault.New(fault.Usage, "evidence_unknown", "this evidence is not at head office").
+			WithHint("It may still be on the device.")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read evidence: %w", err)
+	}
+	plain, err := f.keys.Open(sealName(device, digest), sealed)
+	if err != nil || wire.Digest(plain) != digest {
+		return nil, fault.New(fault.Application, "evidence_damaged", "the stored evidence is not what was uploaded").
+			WithHint("Bring the evidence folder back from its backup.")
+	}
+	return plain, nil
+}
+
+// write puts a sealed blob in place: after a crash it is whole or not there.
+func (f *Folder) write(path string, sealed []byte) error {
+	folder := filepath.Dir(path)
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return fmt.Errorf("make evidence folder: %w", err)
+	}
 	file, err := os.CreateTemp(folder, "upload-*")
 	if err != nil {
-		return "", fmt.Errorf("make evidence file: %w", err)
+		return fmt.Errorf("make evidence file: %w", err)
 	}
-	n, copyErr := io.Copy(file, blob)
-	err = errors.Join(copyErr, file.Sync(), file.Close())
-	if err == nil && n == 0 {
-		err = fault.New(fault.Usage, "evidence_empty", "the upload is empty").WithHint("Send the encrypted bytes as the body.")
+	defer func() { _ = os.Remove(file.Name()) }() // gone after the rename
+	_, err = file.Write(sealed)
+	if err := errors.Join(err, file.Sync(), file.Close()); err != nil {
+		return fmt.Errorf("write evidence: %w", err)
 	}
-	return file.Name(), err
+	if err := os.Rename(file.Name(), path); err != nil {
+		return fmt.Errorf("name evidence: %w", err)
+	}
+	return syncFolder(folder)
 }
 
 func syncFolder(path string) error {
