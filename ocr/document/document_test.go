@@ -177,6 +177,8 @@ func TestPassport(t *testing.T) {
 		{"declared", "2026-11-23", map[string]string{"name": "Xiaoming Wang"}, ocr.Pass},
 		{"declared in parts", "2026-11-23", map[string]string{"surname": "WANG", "given_names": "XIAOMING"}, ocr.Pass},
 		{"undeclared", "2026-11-23", nil, ocr.Review},
+		{"declared in Chinese", "2026-11-23", map[string]string{"name": "王小明"}, ocr.Review},
+		{"somebody else", "2026-11-23", map[string]string{"name": "LI BUFENG"}, ocr.Reject},
 		{"expired", "2031-05-12", map[string]string{"name": "WANG XIAOMING"}, ocr.Reject},
 		{"expiry not judged", "none", map[string]string{"name": "WANG XIAOMING"}, ocr.Pass},
 		{"another number", "none", map[string]string{"name": "WANG XIAOMING", "number": "E48752164"}, ocr.Reject},

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode"
 
 	"branchbot/ocr"
 	"branchbot/ocr/check"
@@ -67,6 +68,9 @@ func compare(fields map[string]kind.Field, name, declared string, wellRead bool)
 		same = check.SameText
 	}
 	if !same(field.Value, declared) {
+		if field.Undeclared && chinese(field.Value) != chinese(declared) {
+			return kind.Holds(rule, false, "the document writes it in another script")
+		}
 		failed := kind.Holds(rule, false, "the document says something else")
 		failed.Contradiction = wellRead && field.Doubt == "" && (!field.Guess || nothingShared(field.Value, declared))
 		return failed
@@ -77,6 +81,11 @@ func compare(fields map[string]kind.Field, name, declared string, wellRead bool)
 	field.Doubt, field.Undeclared = "", false
 	fields[name] = field
 	return kind.Holds(rule, true, "")
+}
+
+// chinese reports whether a text has Chinese characters.
+func chinese(text string) bool {
+	return strings.ContainsFunc(text, func(r rune) bool { return unicode.Is(unicode.Han, r) })
 }
 
 // nothingShared reports whether two values have no character in common: no misread
