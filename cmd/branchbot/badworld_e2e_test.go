@@ -54,7 +54,7 @@ func TestBadWorld(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, world.Options{})
 	data := []string{"--input", "name=王小明", "--input", "number=" + number}
-	loop := scripted(t, "loop", "{time: 2s}", "def run(input):\n    for i in range(1000000000):\n        pass\n")
+	loop := scripted(t, "loop", "{time: 2s, steps: 100000000000}", "def run(input):\n    for i in range(1000000000):\n        pass\n")
 	hog := scripted(t, "hog", "{memory: 96MiB}", "def run(input):\n    s = \"x\" * 1000000\n    kept = []\n    for i in range(10000):\n        kept.append(s * 10 + str(i))\n")
 	wrong := scripted(t, "wrong", "{time: 1m}", "def inner(x):\n    return x[\"b\"]\n\ndef run(input):\n    return inner({\"a\": 1})\n")
 	for _, c := range []struct {
