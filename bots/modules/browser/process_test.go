@@ -20,12 +20,16 @@ import (
 
 	"branchbot/bots/host"
 	"branchbot/internal/fault"
+	"branchbot/internal/testkit/binaries"
 )
 
 // holdBrowser is the child of TestKilledRunner: it lives under a memory limit,
 // starts a browser through the helper, says its process id and waits to be killed.
 func holdBrowser(scratch string) {
-	limit := unix.Rlimit{Cur: 192 << 20, Max: unix.RLIM_INFINITY}
+	limit := unix.Rlimit{Cur: 192 << 20, Max: unix.RLIM_INFINITY} // too little for Chromium
+	if binaries.Race {
+		limit.Cur = 1 << 30 // the race detector's shadow counts as data
+	}
 	if err := unix.Setrlimit(unix.RLIMIT_DATA, &limit); err != nil {
 		fmt.Println("error", err)
 		os.Exit(1)
