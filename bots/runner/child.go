@@ -17,28 +17,28 @@ import (
 // Child is the body of the runner process: it reads the start message, runs the
 // pack and reports the finish. It returns an error only when the pipe itself fails.
 func Child(ctx context.Context, in io.Reader, out io.Writer, builtins []modules.Factory, logger *slog.Logger) error {
-	p := newPipe(in, out)
+	p := newPipe(in, out, maxFrame)
 	first, err := p.read()
 	if err != nil {
 		return fmt.Errorf("read start: %w", err)
 	}
 	var start host.Start
 	if first.Kind != kindStart {
-		return fault.New(fault.Application, "pipe_damaged", "expected start, got %q", first.Kind)
+		return damaged("expected start, got %q", first.Kind)
 	}
 	if err := json.Unmarshal(first.Body, &start); err != nil {
-		return fault.New(fault.Application, "pipe_damaged", "decode start: %w", err)
+		return damaged("decode start: %w", err)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	c := newClient(p)
-	listening := make(chan struct{})
-	go func() {
-		defer close(listening)
-		listen(p, c, cancel)
-	}()
+	go listen(p, c, cancel) // it ends with the pipe, which is the process's own input
 	finish := evaluate(ctx, &start, c, builtins, logger)
-	return p.write(kindFinish, 0, "", finish, nil) // the listener ends with the process
+	err = p.write(kindFinish, 0, "", finish, nil)
+	if fault.HasCode(err, codeTooLarge) {
+		err = p.write(kindFinish, 0, "", host.Failed(err), nil)
+	}
+	return err
 }
 
 // listen takes replies and the cancel message until the agent closes the pipe.

@@ -11,8 +11,22 @@ import (
 	"branchbot/internal/fault"
 )
 
-// maxFrame bounds one message: a picture of evidence in base64 fits.
-const maxFrame = 96 << 20
+// Bounds of one message. To a runner: its pack, its journal. From a runner, which
+// is not trusted: a picture of evidence in base64.
+const (
+	maxFrame = 96 << 20
+	maxCall  = 48 << 20
+)
+
+const (
+	codeDamaged  = "pipe_damaged"
+	codeTooLarge = "message_too_large"
+)
+
+func damaged(format string, args ...any) error {
+	return fault.New(fault.Application, codeDamaged, format, args...).
+		WithHint("the runner does not keep to the protocol: see the device's log")
+}
 
 // Kinds of message.
 const (
@@ -36,12 +50,13 @@ type message struct {
 // Reading is for one goroutine; writing is for any.
 type pipe struct {
 	in  *bufio.Reader
+	max uint32 // bytes of a message that is read
 	mu  sync.Mutex
 	out io.Writer
 }
 
-func newPipe(in io.Reader, out io.Writer) *pipe {
-	return &pipe{in: bufio.NewReader(in), out: out}
+func newPipe(in io.Reader, out io.Writer, most uint32) *pipe {
+	return &pipe{in: bufio.NewReader(in), max: most, out: out}
 }
 
 func (p *pipe) read() (message, error) {
@@ -50,8 +65,8 @@ func (p *pipe) read() (message, error) {
 		return message{}, err
 	}
 	size := binary.BigEndian.Uint32(head[:])
-	if size > maxFrame {
-		return message{}, fault.New(fault.Application, "pipe_damaged", "a message of %d bytes is over the limit", size)
+	if size > p.max {
+		return message{}, damaged("a message of %d bytes is over the limit", size)
 	}
 	body := make([]byte, size)
 	if _, err := io.ReadFull(p.in, body); err != nil {
@@ -59,11 +74,20 @@ func (p *pipe) read() (message, error) {
 	}
 	var m message
 	if err := json.Unmarshal(body, &m); err != nil {
-		return message{}, fault.New(fault.Application, "pipe_damaged", "decode message: %w", err)
+		return message{}, damaged("decode message: %w", err)
 	}
 	return m, nil
 }
 
+// limit is what the reader of a message takes.
+func limit(kind string) int {
+	if kind == kindStart || kind == kindReply {
+		return maxFrame
+	}
+	return maxCall
+}
+
+// write sends one message. Code: message_too_large, then nothing was sent.
 func (p *pipe) write(kind string, id uint64, method string, body any, problem error) error {
 	m := message{Kind: kind, ID: id, Method: method, Error: fault.ToWire(problem)}
 	if body != nil {
@@ -77,8 +101,9 @@ func (p *pipe) write(kind string, id uint64, method string, body any, problem er
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", kind, err)
 	}
-	if len(frame) > maxFrame {
-		return fault.New(fault.Application, "message_too_large", "%s of %d bytes does not fit the pipe", kind, len(frame))
+	if most := limit(kind); len(frame) > most {
+		return fault.New(fault.Application, codeTooLarge, "%s of %d bytes is over the limit of %d", kind, len(frame), most).
+			WithHint("return less, or keep it in a file")
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -43,7 +43,9 @@ func launch(o Options) (*process, error) {
 		err := p.cmd.Start()
 		started <- err
 		if err == nil {
-			p.ended <- p.cmd.Wait()
+			ended := p.cmd.Wait()
+			p.hangUp()
+			p.ended <- ended
 		}
 	}()
 	err = <-started
@@ -64,6 +66,14 @@ func command(o Options) *exec.Cmd {
 	return cmd
 }
 
+// hangUp ends the reading and writing of a pipe whose runner is dead, even if a
+// process that the runner left behind holds its ends. What the runner said last
+// is read first.
+func (p *process) hangUp() {
+	_ = p.in.Close()
+	_ = p.out.SetReadDeadline(time.Now().Add(farewell))
+}
+
 // wait closes the pipe, which ends a runner that is still there; one that stays
 // is killed. It returns once the process is reaped.
 func (p *process) wait(grace time.Duration) error {
@@ -78,6 +88,12 @@ func (p *process) wait(grace time.Duration) error {
 // lastWords says in one line why the runner ended: the first line of a panic or
 // of the Go runtime's own end, else the last line on stderr.
 func (p *process) lastWords() string { return p.noise.told() }
+
+// outOfMemory reports whether the Go runtime ended at its data limit.
+func (p *process) outOfMemory() bool {
+	words := p.lastWords()
+	return strings.HasPrefix(words, "fatal error:") && (strings.Contains(words, "memory") || strings.Contains(words, "cannot allocate"))
+}
 
 // noise keeps, of what a runner writes to stderr, the line that tells.
 type noise struct {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"sync"
 	"time"
 
@@ -25,74 +24,93 @@ type Options struct {
 	Grace   time.Duration // after cancel or deadline, before the kill
 }
 
+// CodeDied is the code of a runner that ended without a report. Its run can go on
+// from the journal in another one.
+const CodeDied = "runner_died"
+
+const (
+	// callsAtOnce bounds what a runner may have under way; it waits for the rest.
+	callsAtOnce = 8
+	// farewell is how long a runner may stay after its last word.
+	farewell = 2 * time.Second
+)
+
 // Supervise starts a runner, serves its calls from h and returns what it
 // reported. ctx's end cancels the run; the runner then has Grace to report.
-// Whatever happens the process is gone and reaped when Supervise returns.
-// start.Deadline must be set. A runner that ends without a report is the application fault runner_died.
+// Whatever happens the process is gone and reaped, and no call of h is under way,
+// when Supervise returns. start.Deadline must be set.
+// Codes: runner_start, runner_died, run_deadline, run_memory, pipe_damaged.
 func Supervise(ctx context.Context, o Options, start *host.Start, h host.Host) (host.Finish, error) {
 	process, err := launch(o)
 	if err != nil {
 		return host.Finish{}, err
 	}
-	s := &session{pipe: newPipe(process.out, process.in), host: h, finish: make(chan host.Finish, 1)}
+	// What was sent must still be written down when the run is cancelled, so the
+	// calls end with the process and not with ctx.
+	calls, gone := context.WithCancel(context.WithoutCancel(ctx))
+	s := &session{pipe: newPipe(process.out, process.in, maxCall), host: h, slots: make(chan struct{}, callsAtOnce)}
 	killed := s.watch(ctx, o, process, start)
-	readErr := s.serve(ctx, start)
-	waitErr := process.wait(o.Grace)
+	finish, readErr := s.serve(calls, start)
+	waitErr := process.wait(farewell)
+	gone()
+	s.calls.Wait()
 	cause := killed()
-	select {
-	case finish := <-s.finish:
-		return finish, nil
-	default:
-	}
-	if cause != nil {
+	switch {
+	case finish != nil:
+		return *finish, nil
+	case cause != nil:
 		return host.Finish{}, cause
-	}
-	if strings.Contains(process.lastWords(), "memory") { // the Go runtime's words at its data limit
+	case process.outOfMemory():
 		return host.Finish{}, tooLarge(o.Memory)
+	case fault.HasCode(readErr, codeDamaged):
+		return host.Finish{}, readErr
 	}
-	return host.Finish{}, fault.New(fault.Application, "runner_died", "the runner ended without a report: %w (%s)",
+	return host.Finish{}, fault.New(fault.Application, CodeDied, "the runner ended without a report: %w (%s)",
 		errors.Join(readErr, waitErr), process.lastWords()).
-		WithHint("the run can be taken up again from its journal: branchbot run --resume").Retry()
+		WithHint("see the device's log; the run goes on from its journal if it can").Retry()
 }
 
 // session is the agent's side of one pipe.
 type session struct {
-	pipe   *pipe
-	host   host.Host
-	calls  sync.WaitGroup
-	finish chan host.Finish
+	pipe  *pipe
+	host  host.Host
+	calls sync.WaitGroup
+	slots chan struct{}
 }
 
-// serve reads the runner's messages until it ends. Calls run side by side.
-// A call's context outlives a cancelled run: what was sent must still be written down.
-func (s *session) serve(ctx context.Context, start *host.Start) error {
-	defer s.calls.Wait()
+// serve reads the runner's messages until its last one. Calls run side by side.
+func (s *session) serve(ctx context.Context, start *host.Start) (*host.Finish, error) {
 	if err := s.pipe.write(kindStart, 0, "", start, nil); err != nil {
-		return fmt.Errorf("send start: %w", err)
+		return nil, fmt.Errorf("send start: %w", err)
 	}
 	for {
 		m, err := s.pipe.read()
+		if errors.Is(err, io.EOF) {
+			return nil, nil //nolint:nilnil // it left without a word
+		}
 		if err != nil {
-			if errors.Is(err, io.EOF) {
-				return nil
-			}
-			return err
+			return nil, err
 		}
 		switch m.Kind {
 		case kindCall:
-			s.calls.Go(func() { s.answer(context.WithoutCancel(ctx), m) })
+			s.slots <- struct{}{}
+			s.calls.Go(func() {
+				defer func() { <-s.slots }()
+				s.answer(ctx, m)
+			})
 		case kindEvent:
 			var event host.Event
 			if json.Unmarshal(m.Body, &event) == nil {
 				s.host.Observe(event)
 			}
 		case kindFinish:
-			var finish host.Finish
-			if err := json.Unmarshal(m.Body, &finish); err != nil {
-				return fault.New(fault.Application, "pipe_damaged", "decode finish: %w", err)
+			finish := new(host.Finish)
+			if err := json.Unmarshal(m.Body, finish); err != nil {
+				return nil, damaged("decode finish: %w", err)
 			}
-			s.finish <- finish
-			return nil
+			return finish, nil
+		default:
+			return nil, damaged("unknown message %q", m.Kind)
 		}
 	}
 }
@@ -117,14 +135,14 @@ func (s *session) dispatch(ctx context.Context, m message) (any, error) {
 	case methodEvidence:
 		return handle(ctx, m.Body, func(ctx context.Context, e host.Evidence) (any, error) { return s.host.PutEvidence(ctx, e) })
 	default:
-		return nil, fault.New(fault.Application, "pipe_damaged", "unknown method %q", m.Method)
+		return nil, damaged("unknown method %q", m.Method)
 	}
 }
 
 func handle[In any](ctx context.Context, body json.RawMessage, do func(context.Context, In) (any, error)) (any, error) {
 	var in In
 	if err := json.Unmarshal(body, &in); err != nil {
-		return nil, fault.New(fault.Application, "pipe_damaged", "decode call: %w", err)
+		return nil, damaged("decode call: %w", err)
 	}
 	return do(ctx, in)
 }
@@ -143,6 +161,8 @@ func (s *session) bound(ctx context.Context, o Options, process *process, start 
 	defer tick.Stop()
 	deadline := time.NewTimer(time.Until(start.Deadline) + o.Grace)
 	defer deadline.Stop()
+	var telling sync.WaitGroup // a runner that does not listen must not hold up its kill
+	defer telling.Wait()
 	cancelled := ctx.Done()
 	for {
 		select {
@@ -151,7 +171,7 @@ func (s *session) bound(ctx context.Context, o Options, process *process, start 
 		case <-cancelled:
 			cancelled = nil
 			deadline.Reset(o.Grace)
-			_ = s.pipe.write(kindCancel, 0, "", nil, context.Cause(ctx)) // a runner that cannot hear is killed below
+			telling.Go(func() { _ = s.pipe.write(kindCancel, 0, "", nil, context.Cause(ctx)) })
 		case <-deadline.C:
 			process.kill()
 			return fault.New(fault.Application, "run_deadline", "the runner did not end within its time and was stopped")
