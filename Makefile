@@ -13,9 +13,10 @@ VULNDB ?=
 
 PROGRAMS := branchbot headoffice botpack demo
 TOOL := go tool -modfile=tools/go.mod
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 # A tree that git does not trust (another owner) or does not know is built without a version stamp.
 VCS := $(shell git status --porcelain >/dev/null 2>&1 && echo auto || echo false)
-GOBUILD := go build -trimpath -buildvcs=$(VCS) -ldflags '-s -w'
+GOBUILD := go build -trimpath -buildvcs=$(VCS) -ldflags "-s -w -X main.version=$(VERSION)"
 
 .PHONY: help
 help: ## this list

@@ -30,6 +30,7 @@ type Daemon struct {
 func (w *World) start(ctx context.Context, name string, args ...string) (*Daemon, error) {
 	cmd := exec.Command(filepath.Join(w.o.Programs, name), args...)
 	cmd.Env = w.o.Env
+	detach(cmd)
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		return nil, err
