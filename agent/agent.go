@@ -33,6 +33,7 @@ type Options struct {
 	Hostname   string
 	Now        func() time.Time
 	Logger     *slog.Logger
+	Notices    *slog.Logger // for what is said at every log level: ready, stopping; Logger when nil
 }
 
 // Agent is an open data folder. Commands use one for a single act; Serve makes
@@ -53,6 +54,9 @@ type Agent struct {
 func Open(ctx context.Context, o Options) (_ *Agent, err error) {
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Notices == nil {
+		o.Notices = o.Logger
 	}
 	a := &Agent{o: o}
 	defer func() {
@@ -89,6 +93,7 @@ func Open(ctx context.Context, o Options) (_ *Agent, err error) {
 		Runner: []string{o.Executable, RunnerCommand}, Helper: []string{o.Executable, BrowserCommand}, Env: o.Env,
 		Now: o.Now, Logger: a.logger("run"), Reported: a.uplink.Wake,
 	})
+	a.runs.Sweep() // the folder is ours alone from here on
 	return a, nil
 }
 

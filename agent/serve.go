@@ -36,6 +36,10 @@ func (a *Agent) Serve(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
+	// Before anything else can start a run, so that none is taken up twice.
+	if err := a.runs.Recover(ctx); err != nil {
+		return errors.Join(err, listener.Close())
+	}
 	if err := control.WriteDoor(a.o.Config.Data, door); err != nil {
 		return errors.Join(err, listener.Close())
 	}
@@ -44,11 +48,10 @@ func (a *Agent) Serve(ctx context.Context) error {
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, BaseContext: func(net.Listener) context.Context { return ctx }}
 	group.Go(func() error { return serveHTTP(server, listener) })
 	group.Go(func() error { a.uplink.Run(ctx); return nil })
-	group.Go(func() error { return a.runs.Recover(ctx) })
 	group.Go(func() error { return night.Run(ctx) })
 	group.Go(func() error { return a.tidy(ctx) })
 	group.Go(func() error { return a.rest(ctx, server) })
-	a.o.Logger.Info("listening", "panel", "http://"+listener.Addr().String(), "data", a.o.Config.Data)
+	a.o.Notices.Info("listening", "panel", "http://"+listener.Addr().String(), "data", a.o.Config.Data)
 	return errors.Join(group.Wait(), control.RemoveDoor(a.o.Config.Data))
 }
 
@@ -73,7 +76,7 @@ func serveHTTP(server *http.Server, listener net.Listener) error {
 // is in the outbox.
 func (a *Agent) rest(ctx context.Context, server *http.Server) error {
 	<-ctx.Done()
-	a.o.Logger.Info("stopping")
+	a.o.Notices.Info("stopping")
 	a.serving.Store(false)
 	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()

@@ -20,7 +20,6 @@ type Device struct {
 	Proxy         string            `yaml:"proxy"` // URL of the bank's CONNECT proxy, "" for none
 	HeadOffice    Uplink            `yaml:"head_office"`
 	Evidence      Evidence          `yaml:"evidence"`
-	Outbox        Outbox            `yaml:"outbox"`
 	Schedules     []Schedule        `yaml:"schedules"`
 }
 
@@ -78,11 +77,6 @@ type Evidence struct {
 	Days int `yaml:"days"`
 }
 
-// Outbox says how long acknowledged records are kept.
-type Outbox struct {
-	KeepDays int `yaml:"keep_days"`
-}
-
 // Schedule starts a bot at set times. The scheduler judges cron and zone.
 type Schedule struct {
 	Name   string         `yaml:"name"` // "" is the bot's name
@@ -117,7 +111,6 @@ func DefaultDevice() Device {
 		Runs:       Runs{Attended: 1, Background: 1},
 		HeadOffice: Uplink{Interval: 30 * time.Second, Backoff: 5 * time.Minute},
 		Evidence:   Evidence{Days: 30},
-		Outbox:     Outbox{KeepDays: 7},
 	}
 }
 
@@ -154,7 +147,6 @@ func (d Device) Validate() error {
 		within("head_office.interval", d.HeadOffice.Interval, time.Second, time.Hour),
 		within("head_office.backoff", d.HeadOffice.Backoff, time.Second, 24*time.Hour),
 		within("evidence.days", d.Evidence.Days, 0, 3650),
-		within("outbox.keep_days", d.Outbox.KeepDays, 1, 365),
 		schedules(d.Schedules),
 	)
 }

@@ -9,7 +9,9 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"time"
 
+	"branchbot/agent/store"
 	"branchbot/internal/fault"
 	"branchbot/internal/wire"
 )
@@ -33,14 +35,19 @@ func WriteDoor(dir string, door Door) error {
 	if err != nil {
 		return fmt.Errorf("encode door file: %w", err)
 	}
-	if err := os.WriteFile(doorFile(dir), raw, 0o600); err != nil {
+	if err := store.WriteFile(doorFile(dir), raw); err != nil {
 		return fmt.Errorf("write door file: %w", err)
 	}
 	return nil
 }
 
-// RemoveDoor takes the door file away when the agent stops.
-func RemoveDoor(dir string) error { return os.Remove(doorFile(dir)) }
+// RemoveDoor takes the door file away when the agent stops. Twice is fine.
+func RemoveDoor(dir string) error {
+	if err := os.Remove(doorFile(dir)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("remove door file: %w", err)
+	}
+	return nil
+}
 
 // ReadDoor finds the running agent, or gives ErrNoAgent. A file left by a
 // killed agent is found out by the first call, which gives ErrNoAgent too.
@@ -49,16 +56,21 @@ func ReadDoor(dir string) (Door, error) {
 	if errors.Is(err, os.ErrNotExist) {
 		return Door{}, ErrNoAgent
 	}
-	var door Door
-	if err == nil {
-		err = json.Unmarshal(raw, &door)
-	}
 	if err != nil {
 		return Door{}, fault.New(fault.Application, "door_unreadable", "read door file: %w", err).
 			WithHint("run as the agent's user, or with sudo")
 	}
+	var door Door
+	if json.Unmarshal(raw, &door) != nil || door.Address == "" { // a broken disk; nobody can be asked
+		return Door{}, ErrNoAgent
+	}
 	return door, nil
 }
+
+const (
+	codeToken = "token_wrong"
+	codeReply = "agent_reply"
+)
 
 // Client asks a running agent. It is an Operator.
 type Client struct {
@@ -69,11 +81,26 @@ type Client struct {
 var _ Operator = (*Client)(nil)
 
 // NewClient makes a client for the agent behind the door.
-func NewClient(door Door) *Client { return &Client{door: door, http: &http.Client{}} }
+func NewClient(door Door) *Client {
+	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &Client{door: door, http: &http.Client{CheckRedirect: stay}}
+}
 
-// Ping is ErrNoAgent when nobody answers.
+// pingTime is how long an agent may take to answer that it is there.
+const pingTime = 10 * time.Second
+
+// Ping is ErrNoAgent when nobody answers, or somebody who is not the agent of
+// this door: one that was killed leaves its file, and another program its port.
 func (c *Client) Ping(ctx context.Context) error {
-	_, err := c.Outbox(ctx, Nothing{})
+	hurried, cancel := context.WithTimeout(ctx, pingTime)
+	defer cancel()
+	_, err := c.Outbox(hurried, Nothing{})
+	switch {
+	case err == nil || ctx.Err() != nil:
+		return err
+	case hurried.Err() != nil, fault.HasCode(err, codeToken), fault.HasCode(err, codeReply):
+		return ErrNoAgent
+	}
 	return err
 }
 
@@ -101,12 +128,12 @@ func call[Out any](ctx context.Context, c *Client, name string, in any) (Out, er
 			Error *fault.Wire `json:"error"`
 		}
 		if err := json.NewDecoder(reply.Body).Decode(&problem); err != nil || problem.Error == nil {
-			return out, fault.New(fault.Application, "agent_reply", "the agent answered %s", reply.Status)
+			return out, fault.New(fault.Application, codeReply, "the agent answered %s", reply.Status)
 		}
 		return out, problem.Error.Err()
 	}
 	if err := json.NewDecoder(reply.Body).Decode(&out); err != nil {
-		return out, fault.New(fault.Application, "agent_reply", "read the agent's answer to %s: %w", name, err)
+		return out, fault.New(fault.Application, codeReply, "read the agent's answer to %s: %w", name, err)
 	}
 	return out, nil
 }

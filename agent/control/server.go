@@ -42,7 +42,8 @@ func Handler(op Operator, token string) http.Handler {
 	for name, do := range methods(op) {
 		mux.HandleFunc("POST "+Path+name, func(w http.ResponseWriter, r *http.Request) {
 			if subtle.ConstantTimeCompare([]byte(r.Header.Get("Authorization")), []byte("Bearer "+token)) != 1 {
-				refuse(w, http.StatusUnauthorized, fault.New(fault.Refused, "token_wrong", "the agent's token is missing or wrong"))
+				refuse(w, http.StatusUnauthorized, fault.New(fault.Refused, codeToken, "the agent's token is missing or wrong").
+					WithHint("run the command as the agent's user"))
 				return
 			}
 			serve(w, r, do)

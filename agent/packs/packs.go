@@ -56,14 +56,13 @@ func (p *Packs) Keep(archive []byte) (*pack.Pack, error) {
 	if err != nil {
 		return nil, err
 	}
-	path := p.path(brought.Digest)
-	if _, err := os.Stat(path); err == nil {
+	if _, err := p.ByDigest(brought.Digest); err == nil {
 		return brought, nil
 	}
 	if err := os.MkdirAll(p.dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make pack folder: %w", err)
 	}
-	if err := store.WriteFile(path, archive); err != nil {
+	if err := store.WriteFile(p.path(brought.Digest), archive); err != nil {
 		return nil, fmt.Errorf("keep pack: %w", err)
 	}
 	return brought, nil

@@ -3,7 +3,9 @@ package run
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"strings"
 
 	"branchbot/agent/control"
 	"branchbot/agent/journal"
@@ -13,39 +15,50 @@ import (
 )
 
 // Answer writes down what a person decided about a run in doubt: the form was
-// sent (with its reference there), or it was not. The run can then go on.
-// Codes: answer_invalid, not_in_doubt, submit_open.
+// sent (with its reference there), or it was not. The run can then go on, unless
+// the person wants no more of it. A run that only waits can be cancelled.
+// Codes: answer_invalid, not_in_doubt, submit_open, run_over, run_unknown.
 func (m *Manager) Answer(ctx context.Context, a control.Answer) (wire.Run, error) {
-	if a.By.Person == "" {
-		return wire.Run{}, fault.New(fault.Usage, "answer_invalid", "who decides is not named").WithHint("--as NAME")
-	}
-	switch {
-	case a.NotSubmitted && a.Cancel: // it is absent, and nothing more shall be done
-		if _, err := m.decide(ctx, a, wire.ReconciledData{State: wire.SubmitNotProcessed, By: "person"}); err != nil {
-			return wire.Run{}, err
-		}
-		return m.cancelled(ctx, a)
-	case a.Cancel:
-		return m.cancelled(ctx, a)
-	case a.Submitted != "" && !a.NotSubmitted:
-		return m.decide(ctx, a, wire.ReconciledData{
-			State: wire.SubmitAcknowledged, By: "person", Receipt: map[string]string{"reference": a.Submitted},
-		})
-	case a.NotSubmitted && a.Submitted == "":
-		return m.decide(ctx, a, wire.ReconciledData{State: wire.SubmitNotProcessed, By: "person"})
-	default:
-		return wire.Run{}, fault.New(fault.Usage, "answer_invalid", "say one of --submitted REFERENCE, --not-submitted, --cancel")
-	}
-}
-
-func (m *Manager) cancelled(ctx context.Context, a control.Answer) (wire.Run, error) {
-	if err := m.Cancel(ctx, a.Run, a.By); err != nil {
+	told, err := decision(a)
+	if err != nil {
 		return wire.Run{}, err
 	}
-	return m.Get(a.Run)
+	if told == nil {
+		return m.stands(a.Run, m.Cancel(ctx, a.Run, a.By))
+	}
+	return m.decide(ctx, a, told)
 }
 
-func (m *Manager) decide(ctx context.Context, a control.Answer, told wire.ReconciledData) (wire.Run, error) {
+// decision is what the answer says about the form, nil if it only cancels.
+func decision(a control.Answer) (*wire.ReconciledData, error) {
+	reference := strings.TrimSpace(a.Submitted)
+	switch {
+	case a.By.Person == "":
+		return nil, fault.New(fault.Usage, "answer_invalid", "who decides is not named").WithHint("--as NAME")
+	case len(a.Fields) > 0:
+		return nil, fault.New(fault.Usage, "answer_invalid", "no field of %s waits for a correction", a.Run).
+			WithHint("say one of --submitted REFERENCE, --not-submitted, --cancel")
+	case len(reference) > maxReference:
+		return nil, fault.New(fault.Usage, "answer_invalid", "the reference is longer than %d bytes", maxReference).WithHint("the number that the business system shows")
+	case reference != "" && !a.NotSubmitted && !a.Cancel:
+		return &wire.ReconciledData{State: wire.SubmitAcknowledged, By: byPerson, Receipt: map[string]string{"reference": reference}}, nil
+	case a.NotSubmitted && reference == "":
+		return &wire.ReconciledData{State: wire.SubmitNotProcessed, By: byPerson}, nil
+	case a.Cancel && reference == "":
+		return nil, nil //nolint:nilnil // nothing is said about the form
+	}
+	return nil, fault.New(fault.Usage, "answer_invalid", "that is no one decision").
+		WithHint("say one of --submitted REFERENCE, --not-submitted, --cancel")
+}
+
+const (
+	byPerson     = "person"
+	maxReference = 200
+)
+
+// decide journals the decision and, with it, whether the run goes on: in one
+// transaction, or a crash in between would send the form again.
+func (m *Manager) decide(ctx context.Context, a control.Answer, told *wire.ReconciledData) (wire.Run, error) {
 	data, err := json.Marshal(told)
 	if err != nil {
 		return wire.Run{}, fmt.Errorf("encode decision: %w", err)
@@ -62,6 +75,9 @@ func (m *Manager) decide(ctx context.Context, a control.Answer, told wire.Reconc
 		if _, err := journal.Append(tx, wire.JournalRecord{Run: a.Run, Kind: wire.RecordReconciled, Key: key, Data: data, By: a.By}); err != nil {
 			return err
 		}
+		if a.Cancel {
+			return errors.Join(signal(tx, a.Run, a.By, signalCancel), m.cancelIdle(tx, &view, a.By))
+		}
 		view.State, view.Exception = wire.Queued, nil
 		if err := m.refresh(tx, &view); err != nil {
 			return err
@@ -71,7 +87,7 @@ func (m *Manager) decide(ctx context.Context, a control.Answer, told wire.Reconc
 	if err != nil {
 		return wire.Run{}, err
 	}
-	m.publish(view)
+	m.reported(view)
 	return view, nil
 }
 

@@ -27,8 +27,12 @@ func (m *Manager) conclude(ctx context.Context, id string, finish host.Finish) (
 		if err != nil {
 			return err
 		}
-		if _, open := journal.OpenSubmit(records); open && finish.State != wire.InDoubt {
+		_, open := journal.OpenSubmit(records)
+		switch doubtful := finish.State == wire.InDoubt; {
+		case open && !doubtful:
 			finish = inDoubt(finish)
+		case doubtful && !open: // nothing was sent that a person could look for
+			finish.State = wire.Failed
 		}
 		if finish.Forms != nil {
 			view.Forms = finish.Forms
@@ -78,9 +82,17 @@ func (m *Manager) writeEnd(tx *store.Tx, view *wire.Run) error {
 	return m.report(tx, *view)
 }
 
+// maxReport bounds a run's record; one above it is told without its details, which
+// stay on the device. Head office takes no more, and nothing may block the line.
+const maxReport = 4 << 20
+
 // report puts the run's record into the outbox, in the transaction of the change.
 func (m *Manager) report(tx *store.Tx, view wire.Run) error {
 	body, err := json.Marshal(view)
+	if err == nil && len(body) > maxReport {
+		view.Steps, view.Submits, view.Forms, view.Evidence = []wire.StepView{}, []wire.SubmitView{}, []wire.FormView{}, []wire.EvidenceRef{}
+		body, err = json.Marshal(view)
+	}
 	if err != nil {
 		return fmt.Errorf("encode run: %w", err)
 	}
@@ -102,7 +114,7 @@ func (m *Manager) reported(view wire.Run) {
 // pause leaves a run for the next start of the agent.
 func (m *Manager) pause(ctx context.Context, id string) (wire.Run, error) {
 	var view wire.Run
-	err := m.o.Store.Update(context.WithoutCancel(ctx), func(tx *store.Tx) error {
+	err := m.o.Store.Update(ctx, func(tx *store.Tx) error {
 		var err error
 		if view, err = journal.GetRun(tx, id); err != nil {
 			return err
@@ -111,46 +123,4 @@ func (m *Manager) pause(ctx context.Context, id string) (wire.Run, error) {
 		return journal.PutRun(tx, view)
 	})
 	return view, err
-}
-
-// cancelIdle ends a run that has no runner.
-func (m *Manager) cancelIdle(ctx context.Context, id string, by wire.By, cause *fault.Error) error {
-	var view wire.Run
-	err := m.o.Store.Update(ctx, func(tx *store.Tx) error {
-		var err error
-		if view, err = journal.GetRun(tx, id); err != nil {
-			return err
-		}
-		records, err := journal.Read(tx, id)
-		if err != nil {
-			return err
-		}
-		if view.State.Final() {
-			return fault.New(fault.Usage, "run_over", "the run %s is over: %s", id, view.State)
-		}
-		if _, open := journal.OpenSubmit(records); open {
-			return fault.New(fault.Usage, "submit_open", "a form of %s may have been sent; the run cannot be cancelled before somebody says whether it was", id).
-				WithHint("branchbot answer %s --as NAME (--submitted REFERENCE | --not-submitted)", id)
-		}
-		if err := signal(tx, id, by, "cancel"); err != nil {
-			return err
-		}
-		view.State, view.Exception = wire.Cancelled, host.Exception(cause)
-		return m.writeEnd(tx, &view)
-	})
-	if err != nil {
-		return err
-	}
-	m.reported(view)
-	return nil
-}
-
-// signal journals that somebody told the run something.
-func signal(tx *store.Tx, id string, by wire.By, what string) error {
-	data, err := json.Marshal(map[string]string{"signal": what})
-	if err != nil {
-		return fmt.Errorf("encode signal: %w", err)
-	}
-	_, err = journal.Append(tx, wire.JournalRecord{Run: id, Kind: wire.RecordSignal, Data: data, By: by})
-	return err
 }

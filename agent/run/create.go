@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"time"
 
 	"branchbot/agent/evidence"
 	"branchbot/agent/journal"
@@ -47,6 +48,10 @@ type Request struct {
 // it returns, a run that survives everything. Nothing is started yet.
 // Codes: bot_unknown, unsigned_refused, input_…, site_unbound.
 func (m *Manager) Create(ctx context.Context, q Request) (wire.Run, error) {
+	if m.lines[q.Trigger] == nil {
+		return wire.Run{}, fault.New(fault.Usage, "trigger_unknown", "%q is no trigger of a run", q.Trigger).
+			WithHint("one of manual, schedule, api, command")
+	}
 	bot, trust, err := m.choose(q)
 	if err != nil {
 		return wire.Run{}, err
@@ -61,11 +66,10 @@ func (m *Manager) Create(ctx context.Context, q Request) (wire.Run, error) {
 		return wire.Run{}, err
 	}
 	now := m.o.Now()
-	view := wire.Run{
-		Run: id, Bot: bot.Manifest.Name, Version: bot.Manifest.Version, Digest: bot.Digest,
-		Trust: trust, Trigger: q.Trigger, State: wire.Queued, Origins: origins, By: q.By,
-		BusinessDate: now.Local().Format("2006-01-02"), Started: now.UTC(), MinutesSaved: bot.Manifest.MinutesSaved,
-	}
+	view := journal.Describe(nil) // empty lists
+	view.Run, view.Bot, view.Version, view.Digest = id, bot.Manifest.Name, bot.Manifest.Version, bot.Digest
+	view.Trust, view.Trigger, view.State, view.Origins, view.By = trust, q.Trigger, wire.Queued, origins, q.By
+	view.BusinessDate, view.Started, view.MinutesSaved = now.Local().Format(time.DateOnly), now.UTC(), bot.Manifest.MinutesSaved
 	err = m.o.Store.Update(ctx, func(tx *store.Tx) error { return m.writeStart(tx, &view, inputs) })
 	if err != nil {
 		return wire.Run{}, fmt.Errorf("write run down: %w", err)
@@ -93,30 +97,31 @@ func (m *Manager) choose(q Request) (*pack.Pack, string, error) {
 		bot, err := m.o.Packs.Find(q.Bot)
 		return bot, packs.Embedded, err
 	}
-	allowed, err := m.unsignedAllowed()
-	if err != nil {
+	if err := m.mayRun(packs.Unsigned); err != nil {
 		return nil, "", err
-	}
-	if !allowed {
-		return nil, "", fault.New(fault.Refused, "unsigned_refused", "this device is enrolled and runs only the packs that came with branchbot").
-			WithHint("ask the device's owner for `allow_unsigned: true`, or try the pack on a device that is not enrolled")
 	}
 	bot, err := m.o.Packs.Keep(q.Pack)
 	return bot, packs.Unsigned, err
 }
 
-func (m *Manager) unsignedAllowed() (bool, error) {
-	if m.o.Config.AllowUnsigned {
-		return true, nil
+// mayRun refuses unsigned packs on an enrolled device, also those of runs that
+// were written down before it was enrolled. Code unsigned_refused.
+func (m *Manager) mayRun(trust string) error {
+	if trust != packs.Unsigned || m.o.Config.AllowUnsigned {
+		return nil
 	}
 	err := m.o.Store.View(func(tx *store.Tx) error {
 		_, err := vault.GetIdentity(tx)
 		return err
 	})
-	if fault.HasCode(err, "not_enrolled") {
-		return true, nil
+	switch {
+	case fault.HasCode(err, "not_enrolled"):
+		return nil
+	case err != nil:
+		return err
 	}
-	return false, err
+	return fault.New(fault.Refused, "unsigned_refused", "this device is enrolled and runs only the packs that came with branchbot").
+		WithHint("ask the device's owner for `allow_unsigned: true`, or try the pack on a device that is not enrolled")
 }
 
 // origins binds the pack's sites: the device's configuration, then what was set

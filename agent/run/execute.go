@@ -17,73 +17,132 @@ import (
 	"branchbot/bots/runner"
 	"branchbot/internal/fault"
 	"branchbot/internal/wire"
-	"branchbot/ocr"
-	"branchbot/ocr/document"
 )
 
 // grace is how long a runner may take to report after its end was asked for. A
 // submit that is under way learns its outcome in that time.
 const grace = 30 * time.Second
 
+// codeNotQueued is the code of a run that is over, or needs a person.
+const codeNotQueued = "run_not_queued"
+
 // Execute runs a created or interrupted run in a runner of its own until it is
-// over, waits for a person, is in doubt, or the agent stops. It returns the run
-// as it then stands. How the run ended is in the run; an error means that it
-// could not be written down.
+// over, waits for a person, is in doubt, or the agent stops. Should the runner
+// die, the run goes on in another one. It returns the run as it then stands. How
+// the run ended is in the run; an error means that it could not begin (code
+// run_not_queued) or that its end could not be written down.
 func (m *Manager) Execute(ctx context.Context, id string, manner Manner) (wire.Run, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
+	ctx, cancel := withReason(ctx)
 	defer cancel(nil)
-	act, err := m.begin(id, cancel)
+	act, err := m.begin(ctx, id, cancel)
 	if err != nil {
 		return wire.Run{}, err
 	}
-	finish, err := m.supervise(ctx, id, manner)
+	defer m.end(id, act)
+	always := context.WithoutCancel(ctx)
+	for {
+		view, records, err := m.open(always, id)
+		if err != nil {
+			return view, err
+		}
+		finish, err := m.supervise(ctx, view, records, manner)
+		if !fault.HasCode(err, runner.CodeDied) || ctx.Err() != nil {
+			return m.settle(ctx, act, id, finish, err)
+		}
+		m.o.Logger.Warn("runner died", "run", id, "error", err)
+		if again, err := m.Resumable(always, id); err != nil || !again {
+			return m.stands(id, err)
+		}
+	}
+}
+
+// withReason is a context whose cause is always a coded one that says that
+// somebody stopped the run: the runner hears of it.
+func withReason(parent context.Context) (context.Context, context.CancelCauseFunc) {
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(parent))
+	stop := context.AfterFunc(parent, func() {
+		cause := context.Cause(parent)
+		if fault.Of(cause).Class != fault.Interrupted {
+			cause = fault.New(fault.Interrupted, "cancelled", "cancelled: %w", cause)
+		}
+		cancel(cause)
+	})
+	return ctx, func(cause error) { stop(); cancel(cause) }
+}
+
+func (m *Manager) stands(id string, err error) (wire.Run, error) {
 	if err != nil {
-		finish = host.Failed(err)
+		return wire.Run{}, err
 	}
-	m.end(id)
-	if finish.Forms == nil {
-		finish.Forms = act.forms
-	}
-	if errors.Is(context.Cause(ctx), ErrStopping) {
-		return m.pause(ctx, id)
-	}
-	return m.conclude(context.WithoutCancel(ctx), id, finish)
+	return m.Get(id)
 }
 
-func (m *Manager) begin(id string, cancel context.CancelCauseFunc) (*activity, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.active[id] != nil {
-		return nil, fault.New(fault.Usage, "run_active", "the run %s is already running", id)
+// begin takes the run for this execution. One that is about to end is waited for.
+func (m *Manager) begin(ctx context.Context, id string, cancel context.CancelCauseFunc) (*activity, error) {
+	for {
+		m.mu.Lock()
+		before := m.active[id]
+		if before == nil {
+			act := &activity{cancel: cancel, over: make(chan struct{})}
+			m.active[id] = act
+			m.mu.Unlock()
+			return act, nil
+		}
+		m.mu.Unlock()
+		select {
+		case <-before.over:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
 	}
-	act := &activity{cancel: cancel}
-	m.active[id] = act
-	return act, nil
 }
 
-func (m *Manager) end(id string) {
+func (m *Manager) end(id string, act *activity) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.active, id)
+	close(act.over)
 }
 
-func (m *Manager) supervise(ctx context.Context, id string, manner Manner) (host.Finish, error) {
-	view, records, err := m.open(ctx, id)
-	if err != nil {
-		return host.Finish{}, err
+func (m *Manager) activity(id string) *activity {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.active[id]
+}
+
+// settle writes down how an execution ended. What the agent's own end has cut
+// short goes on at its next start.
+func (m *Manager) settle(ctx context.Context, act *activity, id string, finish host.Finish, err error) (wire.Run, error) {
+	finish = ended(ctx, act, finish, err)
+	ctx, cause := context.WithoutCancel(ctx), context.Cause(ctx)
+	if errors.Is(cause, ErrStopping) && finish.State == wire.Cancelled {
+		return m.pause(ctx, id)
+	}
+	return m.conclude(ctx, id, finish)
+}
+
+func (m *Manager) supervise(ctx context.Context, view wire.Run, records []wire.JournalRecord, manner Manner) (host.Finish, error) {
+	if ctx.Err() != nil { // cancelled before it began
+		return host.Finish{}, context.Cause(ctx)
 	}
 	bot, err := m.o.Packs.ByDigest(view.Digest)
 	if err != nil {
 		return host.Finish{}, err
 	}
-	scratch := filepath.Join(m.o.Config.Data, "scratch", id)
+	if err := m.mayRun(view.Trust); err != nil {
+		return host.Finish{}, err
+	}
+	scratch := m.scratch(view.Run)
 	defer m.wipe(scratch)
 	start, err := m.start(ctx, view, bot, records, scratch)
 	if err != nil {
 		return host.Finish{}, err
 	}
 	start.Browser.Headed = start.Browser.Headed || manner.Headed
-	d := &door{m: m, run: id, by: view.By, manifest: bot.Manifest, origins: view.Origins, scratch: scratch, logger: m.o.Logger.With("run", id)}
+	d := &door{
+		m: m, run: view.Run, by: view.By, manifest: bot.Manifest, origins: view.Origins, scratch: scratch,
+		stopped: func() error { return context.Cause(ctx) }, logger: m.o.Logger.With("run", view.Run),
+	}
 	return runner.Supervise(ctx, m.limits(bot.Manifest), start, d)
 }
 
@@ -93,8 +152,8 @@ func (m *Manager) open(ctx context.Context, id string) (view wire.Run, records [
 		if view, err = journal.GetRun(tx, id); err != nil {
 			return err
 		}
-		if view.State.Final() {
-			return fault.New(fault.Usage, "run_over", "the run %s is over: %s", id, view.State)
+		if view.State != wire.Queued {
+			return fault.New(fault.Usage, codeNotQueued, "the run %s is %s", id, view.State)
 		}
 		if records, err = journal.Read(tx, id); err != nil {
 			return err
@@ -170,13 +229,6 @@ func (m *Manager) layFiles(ctx context.Context, manifest *pack.Manifest, raw jso
 	return inputs, nil
 }
 
-// wipe removes a scratch folder: it holds customer data in the clear.
-func (m *Manager) wipe(scratch string) {
-	if err := os.RemoveAll(scratch); err != nil {
-		m.o.Logger.Error("scratch folder could not be wiped", "folder", scratch, "error", err)
-	}
-}
-
 func (m *Manager) runTime(manifest *pack.Manifest) time.Duration {
 	if manifest.Limits.Time > 0 {
 		return manifest.Limits.Time
@@ -192,8 +244,4 @@ func (m *Manager) limits(manifest *pack.Manifest) runner.Options {
 	return runner.Options{
 		Command: m.o.Runner, Env: m.o.Env, Memory: memory, RSS: int64(m.o.Config.Limits.RunRSS), Grace: grace,
 	}
-}
-
-func (m *Manager) readDocument(ctx context.Context, request ocr.Request) (ocr.Document, error) {
-	return document.Read(ctx, m.o.Engine, request)
 }

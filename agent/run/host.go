@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 	"branchbot/internal/fault"
 	"branchbot/internal/wire"
 	"branchbot/ocr"
+	"branchbot/ocr/document"
 )
 
 // door is the host.Host of one run. It trusts its runner with nothing: other
@@ -27,6 +29,7 @@ type door struct {
 	manifest *pack.Manifest
 	origins  map[string]string
 	scratch  string
+	stopped  func() error // why the run is to stop, nil while it is not
 	logger   *slog.Logger
 }
 
@@ -38,9 +41,12 @@ var fromRunner = []wire.RecordKind{
 	wire.RecordUnknown, wire.RecordReconciled, wire.RecordTimer,
 }
 
+// maxData bounds the data of one record.
+const maxData = 8 << 20
+
 func (d *door) Append(ctx context.Context, record wire.JournalRecord) (wire.JournalRecord, error) {
-	if !slices.Contains(fromRunner, record.Kind) {
-		return record, fault.New(fault.Refused, "record_refused", "a runner does not write %s records", record.Kind)
+	if err := d.mayWrite(record); err != nil {
+		return record, err
 	}
 	record.Run, record.By = d.run, d.by
 	err := d.m.o.Store.Update(ctx, func(tx *store.Tx) error {
@@ -53,6 +59,28 @@ func (d *door) Append(ctx context.Context, record wire.JournalRecord) (wire.Jour
 	}
 	d.m.changed(d.run)
 	return record, nil
+}
+
+// mayWrite refuses what a runner may not write. Once the run is to stop nothing
+// more may be sent, whatever the runner has heard of it.
+func (d *door) mayWrite(record wire.JournalRecord) error {
+	refused := func(why string) error {
+		return fault.New(fault.Refused, "record_refused", "a runner does not write a %s record %s", cut(string(record.Kind)), why)
+	}
+	var told wire.ReconciledData
+	switch k := record.Key; {
+	case !slices.Contains(fromRunner, record.Kind):
+		return refused("at all")
+	case len(record.Data) > maxData || len(k.Step)+len(k.Call)+len(record.Args) > maxText:
+		return refused("of this size")
+	case k.Attempt < 0 || k.Ordinal < 0 || record.MS < 0:
+		return refused("with negative numbers")
+	case record.Kind == wire.RecordReconciled && (json.Unmarshal(record.Data, &told) != nil || told.By != "probe"):
+		return refused("in the name of a person")
+	case record.Kind == wire.RecordIntent || record.Kind == wire.RecordPrepared:
+		return d.stopped()
+	}
+	return nil
 }
 
 func (d *door) Secret(_ context.Context, name string) (host.Secret, error) {
@@ -76,7 +104,8 @@ func (d *door) Secret(_ context.Context, name string) (host.Secret, error) {
 }
 
 func (d *door) ReadDocument(ctx context.Context, request ocr.Request) (ocr.Document, error) {
-	if request.Kind != "auto" && !slices.Contains(d.manifest.Capabilities.Documents, request.Kind) {
+	kinds := d.manifest.Capabilities.Documents
+	if named := slices.Contains(kinds, request.Kind); !named && (request.Kind != "auto" || len(kinds) == 0) {
 		return ocr.Document{}, denied("documents", request.Kind)
 	}
 	for _, file := range request.Files {
@@ -84,7 +113,11 @@ func (d *door) ReadDocument(ctx context.Context, request ocr.Request) (ocr.Docum
 			return ocr.Document{}, denied("files", filepath.Base(file))
 		}
 	}
-	return d.m.readDocument(ctx, request)
+	read, err := document.Read(ctx, d.m.o.Engine, request)
+	if err == nil && !slices.Contains(kinds, read.Kind) {
+		return ocr.Document{}, denied("documents", read.Kind)
+	}
+	return read, err
 }
 
 func denied(capability, name string) error {
@@ -92,7 +125,16 @@ func denied(capability, name string) error {
 		WithHint("add it to capabilities.%s in pack.yaml and have the pack signed again", capability)
 }
 
+// pictures are the media types of evidence: what the panel shows runs no script.
+var pictures = []string{"image/png", "image/jpeg", "image/webp"}
+
+// maxEvidence bounds the pictures of one run.
+const maxEvidence = 200
+
 func (d *door) PutEvidence(ctx context.Context, e host.Evidence) (wire.EvidenceRef, error) {
+	if !slices.Contains(pictures, e.MediaType) || len(e.Kind)+len(e.Step) > maxText {
+		return wire.EvidenceRef{}, fault.New(fault.Refused, "evidence_refused", "evidence of the type %q is not kept", cut(e.MediaType))
+	}
 	meta := evidence.Meta{Run: d.run, Step: e.Step, Kind: e.Kind, MediaType: e.MediaType}
 	ref, err := d.m.o.Evidence.Put(ctx, e.Bytes, meta)
 	if err != nil {
@@ -102,6 +144,9 @@ func (d *door) PutEvidence(ctx context.Context, e host.Evidence) (wire.EvidenceR
 		view, err := journal.GetRun(tx, d.run)
 		if err != nil {
 			return err
+		}
+		if len(view.Evidence) >= maxEvidence {
+			return fault.New(fault.Application, "evidence_shed", "the run has %d pictures already", maxEvidence)
 		}
 		view.Evidence = append(view.Evidence, ref)
 		return journal.PutRun(tx, view)
@@ -117,8 +162,9 @@ func (d *door) Observe(event host.Event) {
 	if event.Kind == "log" {
 		var level slog.Level
 		_ = level.UnmarshalText([]byte(event.Level)) // an unknown level is info
-		d.logger.Log(context.Background(), level, "script", "step", event.Step, "text", event.Message)
+		d.logger.Log(context.Background(), level, "script", "step", cut(event.Step), "text", cut(event.Message))
 		return
 	}
+	event.Name = cut(event.Name)
 	d.m.observe(d.run, event)
 }

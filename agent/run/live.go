@@ -38,7 +38,7 @@ func (m *Manager) refresh(tx *store.Tx, view *wire.Run) error {
 func (m *Manager) withLive(view wire.Run) wire.Run {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if act := m.active[view.Run]; act != nil {
+	if act := m.active[view.Run]; act != nil && view.State == wire.Running {
 		view.Steps = append(view.Steps, act.running...)
 		view.Forms = append([]wire.FormView{}, act.forms...)
 	}
@@ -129,9 +129,14 @@ func (m *Manager) observe(id string, event host.Event) {
 func (a *activity) take(event host.Event) {
 	switch {
 	case event.Kind == "form" && event.Form != nil:
-		a.forms = append(a.forms, *event.Form)
+		if len(a.forms) < maxForms {
+			a.forms = append(a.forms, *event.Form)
+		}
 	case event.Kind != "step" && event.Kind != "call":
 	case event.State == "running":
+		if len(a.running) == maxRunning { // no script nests this deep
+			return
+		}
 		a.running = append(a.running, wire.StepView{Name: event.Name, Kind: event.Kind, State: "running", Attempts: max(event.Attempt, 1)})
 	default:
 		for i, step := range a.running {
@@ -143,9 +148,18 @@ func (a *activity) take(event host.Event) {
 	}
 }
 
-// changed publishes the run as it stands. Best effort: a view that cannot be
+// maxRunning bounds the steps and calls that are under way at a time.
+const maxRunning = 64
+
+// changed publishes the run as it stands, if somebody watches. Best effort: a view that cannot be
 // read now is read again by whoever asks.
 func (m *Manager) changed(id string) {
+	m.mu.Lock()
+	watched := len(m.watchers[id]) + len(m.watchers[""])
+	m.mu.Unlock()
+	if watched == 0 {
+		return
+	}
 	if view, err := m.Get(id); err == nil {
 		m.publish(view)
 	} else if !fault.HasCode(err, "run_unknown") {

@@ -17,11 +17,10 @@ func (m *Manager) Missed(tx *store.Tx, bot, schedule string, due time.Time, reas
 	now := m.o.Now().UTC()
 	why := fault.New(fault.Application, "missed", "%s was due at %s and did not start: %s", schedule, due.Format(time.RFC3339), reason).
 		WithHint("start it by hand if it is still wanted")
-	view := wire.Run{
-		Run: wire.NewID(wire.RunPrefix), Bot: bot, Trigger: TriggerSchedule, State: wire.Missed,
-		Exception: host.Exception(why), By: wire.By{Person: schedule, Kind: wire.BySystem},
-		BusinessDate: due.Local().Format("2006-01-02"), Started: due.UTC(), Finished: &now,
-	}
+	view := journal.Describe(nil) // empty lists
+	view.Run, view.Bot, view.Trigger, view.State = wire.NewID(wire.RunPrefix), bot, TriggerSchedule, wire.Missed
+	view.Exception, view.By = host.Exception(why), wire.By{Person: schedule, Kind: wire.BySystem}
+	view.BusinessDate, view.Started, view.Finished = due.Local().Format(time.DateOnly), due.UTC(), &now
 	if found, err := m.o.Packs.Find(bot); err == nil {
 		view.Version, view.Digest = found.Manifest.Version, found.Digest
 	}

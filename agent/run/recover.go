@@ -3,8 +3,6 @@ package run
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 
 	"branchbot/agent/journal"
 	"branchbot/agent/store"
@@ -20,9 +18,6 @@ const maxResumes = 5
 // whose submit may have been sent becomes in_doubt; one that waits goes on
 // waiting; the others go on from their journal.
 func (m *Manager) Recover(ctx context.Context) error {
-	if err := os.RemoveAll(filepath.Join(m.o.Config.Data, "scratch")); err != nil {
-		return fmt.Errorf("wipe scratch: %w", err)
-	}
 	var open []wire.Run
 	err := m.o.Store.View(func(tx *store.Tx) error {
 		var err error
@@ -48,46 +43,68 @@ func (m *Manager) Recover(ctx context.Context) error {
 	return nil
 }
 
-// Resumable notes that a run is taken up again and says whether it may be: not
-// with a submit that may have been sent, and not five times without progress.
-func (m *Manager) Resumable(ctx context.Context, id string) (bool, error) {
+// Resumable readies a run to be executed again and says whether it may be: not
+// one that is over or needs a person, that somebody has cancelled, whose submit
+// may have been sent, or that broke off five times without progress.
+func (m *Manager) Resumable(ctx context.Context, id string) (again bool, err error) {
 	var stop *host.Finish
-	err := m.o.Store.Update(ctx, func(tx *store.Tx) error {
-		stop = nil
+	err = m.o.Store.Update(ctx, func(tx *store.Tx) error {
+		view, err := journal.GetRun(tx, id)
+		if err != nil || settled(view.State) {
+			return err
+		}
 		records, err := journal.Read(tx, id)
 		if err != nil {
 			return err
 		}
-		if _, open := journal.OpenSubmit(records); open {
-			f := inDoubt(host.Finish{Exception: &wire.Exception{Message: "the run was interrupted"}})
-			stop = &f
+		if stop = halted(view, records); stop != nil {
 			return nil
 		}
-		if resumes(records) >= maxResumes {
-			f := host.Failed(fault.New(fault.Application, "no_progress", "the run was taken up %d times without getting further", maxResumes).
-				WithHint("see the device's log for why it ends; start it again when that is mended"))
-			stop = &f
+		again = true
+		if view.State == wire.Queued { // it never began, or was stopped in good order
 			return nil
+		}
+		view.State = wire.Queued
+		if err := journal.PutRun(tx, view); err != nil {
+			return err
 		}
 		return signal(tx, id, wire.By{Kind: wire.BySystem}, signalResume)
 	})
 	if err != nil || stop == nil {
-		return err == nil, err
+		return again && err == nil, err
 	}
 	_, err = m.conclude(ctx, id, *stop)
 	return false, err
 }
 
-const signalResume = "resume"
+// halted is how a run that broke off ends instead of going on, nil if it goes on.
+func halted(view wire.Run, records []wire.JournalRecord) *host.Finish {
+	by, asked := cancelAsked(records)
+	_, open := journal.OpenSubmit(records)
+	var finish host.Finish
+	switch {
+	case open:
+		finish = inDoubt(host.Finish{Exception: &wire.Exception{Message: "the run was interrupted"}})
+	case asked:
+		finish = host.Finish{State: wire.Cancelled, Exception: host.Exception(cancelledBy(by))}
+	case view.State == wire.Running && resumes(records) >= maxResumes:
+		finish = host.Failed(fault.New(fault.Application, "no_progress", "the run was taken up %d times without getting further", maxResumes).
+			WithHint("see the device's log for why it ends; start it again when that is mended"))
+	default:
+		return nil
+	}
+	return &finish
+}
 
 // resumes counts the resumes since the last journaled progress.
 func resumes(records []wire.JournalRecord) int {
 	count := 0
 	for _, record := range records {
-		if record.Kind != wire.RecordSignal {
-			count = 0
-		} else {
+		switch {
+		case signalOf(record) == signalResume:
 			count++
+		case record.Kind != wire.RecordSignal:
+			count = 0
 		}
 	}
 	return count

@@ -44,8 +44,8 @@ type Options struct {
 // Manager owns the runs of a device.
 type Manager struct {
 	o     Options
-	slots map[string]chan struct{} // attended and background, by trigger
-	ctx   context.Context          // of all runs; ends with ErrStopping
+	lines map[string]*line // attended and background, by trigger
+	ctx   context.Context  // of all runs; ends with ErrStopping
 	stop  context.CancelCauseFunc
 	runs  sync.WaitGroup
 
@@ -57,6 +57,7 @@ type Manager struct {
 // activity is a run that has a runner now.
 type activity struct {
 	cancel  context.CancelCauseFunc
+	over    chan struct{}   // closed when the run has none any more
 	running []wire.StepView // steps begun and not yet journaled
 	forms   []wire.FormView
 }
@@ -64,11 +65,10 @@ type activity struct {
 // New makes a manager. It starts nothing.
 func New(o Options) *Manager {
 	ctx, stop := context.WithCancelCause(context.Background())
-	attended := make(chan struct{}, o.Config.Runs.Attended)
-	background := make(chan struct{}, o.Config.Runs.Background)
+	attended, background := newLine(o.Config.Runs.Attended), newLine(o.Config.Runs.Background)
 	return &Manager{
 		o: o, ctx: ctx, stop: stop,
-		slots: map[string]chan struct{}{
+		lines: map[string]*line{
 			TriggerManual: attended, TriggerAPI: attended,
 			TriggerSchedule: background, TriggerCommand: background,
 		},
@@ -87,23 +87,33 @@ const (
 // Close stops every run at its last journal record and waits for them. It may
 // be called twice.
 func (m *Manager) Close() error {
-	m.stop(ErrStopping)
+	m.mu.Lock()
+	m.stop(ErrStopping) // from now on Go starts nothing
+	m.mu.Unlock()
 	m.runs.Wait()
 	return nil
 }
 
-// Go executes a created run in the background, when its turn comes.
+// Go executes a created run in the background, when its turn comes: in the order
+// of the calls. In an agent that stops it stays queued for the next start.
 func (m *Manager) Go(id, trigger string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	line := m.lines[trigger]
+	if line == nil || m.ctx.Err() != nil {
+		return
+	}
+	turn := line.join()
 	m.runs.Go(func() {
-		slot := m.slots[trigger]
 		select {
-		case slot <- struct{}{}:
-			defer func() { <-slot }()
+		case <-turn:
+			defer line.leave()
 		case <-m.ctx.Done():
-			return // it stays queued and goes on at the next start
+			return
 		}
-		if _, err := m.Execute(m.ctx, id, Manner{}); err != nil {
-			m.o.Logger.Error("run could not be recorded", "run", id, "error", err)
+		_, err := m.Execute(m.ctx, id, Manner{})
+		if err != nil && !fault.HasCode(err, codeNotQueued) { // cancelled while it waited
+			m.o.Logger.Error("run could not be executed", "run", id, "error", err)
 		}
 	})
 }
@@ -111,18 +121,4 @@ func (m *Manager) Go(id, trigger string) {
 // Manner is how one execution differs from the device's configuration.
 type Manner struct {
 	Headed bool
-}
-
-// Cancel asks a run to stop. One that only waits for its turn ends at once; one
-// whose submit may have been sent still learns its outcome.
-func (m *Manager) Cancel(ctx context.Context, id string, by wire.By) error {
-	cause := fault.New(fault.Interrupted, "cancelled", "cancelled by %s", by.Person)
-	m.mu.Lock()
-	act := m.active[id]
-	m.mu.Unlock()
-	if act != nil {
-		act.cancel(cause)
-		return nil
-	}
-	return m.cancelIdle(ctx, id, by, cause)
 }

@@ -44,7 +44,7 @@ func (d device) open(inv *cli.Invocation, quiet bool) (*agent.Agent, error) {
 	}
 	return agent.Open(inv.Ctx, agent.Options{
 		Config: config, Executable: inv.Executable, Env: inv.Environ, Version: version, Hostname: hostname,
-		Logger: inv.Logger(level, config.Log.Format),
+		Logger: inv.Logger(level, config.Log.Format), Notices: inv.Logger("info", config.Log.Format),
 	})
 }
 

@@ -28,7 +28,8 @@ func outcome(view wire.Run) error {
 		return fault.New(fault.Waiting, string(view.State), "the run %s needs a person", view.Run).
 			WithHint("branchbot answer %s --as NAME (--submitted REFERENCE | --not-submitted | --cancel), then: branchbot run --resume %s", view.Run, view.Run)
 	case wire.Cancelled:
-		return fault.New(fault.Interrupted, "cancelled", "the run %s was cancelled", view.Run)
+		return fault.New(fault.Interrupted, "cancelled", "the run %s was cancelled", view.Run).
+			WithHint("nothing of it goes on; start it again if it is still wanted")
 	}
 	e := view.Exception
 	if e == nil {

@@ -57,7 +57,7 @@ func Run(env Env, program Program) int {
 	if err == nil {
 		return 0
 	}
-	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) && fault.Code(err) == fault.CodeInternal {
 		err = fault.New(fault.Interrupted, "interrupted", "interrupted: %w", err)
 	}
 	report(inv, program.Name, err)
@@ -78,7 +78,7 @@ func signals(env Env) (context.Context, func()) {
 				if !first {
 					env.Exit(130)
 				}
-				cancel(fmt.Errorf("signal %s: %w", s, context.Canceled))
+				cancel(fault.New(fault.Interrupted, "interrupted", "stopped by signal %s: %w", s, context.Canceled))
 			case <-done:
 				return
 			}
