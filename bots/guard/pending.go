@@ -9,6 +9,7 @@ import (
 // pending counts the requests under way: for Quiet, and for Close to wait on.
 type pending struct {
 	mu        sync.Mutex
+	begun     int // so far
 	busy      int // without streams
 	inside    int // with them
 	closed    bool
@@ -49,6 +50,7 @@ func (v *visit) begins() {
 	v.pending.mu.Lock()
 	defer v.pending.mu.Unlock()
 	v.counted = true
+	v.pending.begun++
 	v.pending.busy++
 	v.pending.announce()
 }
@@ -97,6 +99,29 @@ func (p *pending) quiet(ctx context.Context, d time.Duration) error {
 			return context.Cause(ctx)
 		}
 		timer.Stop()
+	}
+}
+
+func (p *pending) count() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.begun
+}
+
+// exceeds waits until more than count requests have begun.
+func (p *pending) exceeds(ctx context.Context, count int) error {
+	for {
+		p.mu.Lock()
+		begun, changed := p.begun, p.changed
+		p.mu.Unlock()
+		if begun > count {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
 	}
 }
 

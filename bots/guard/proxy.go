@@ -120,6 +120,14 @@ func (p *Proxy) Quiet(ctx context.Context, d time.Duration) error {
 	return p.traffic.pending.quiet(ctx, d)
 }
 
+// Requests counts the requests to sites that have begun so far.
+func (p *Proxy) Requests() int { return p.traffic.pending.count() }
+
+// Began returns once more requests than count have begun.
+func (p *Proxy) Began(ctx context.Context, count int) error {
+	return p.traffic.pending.exceeds(ctx, count)
+}
+
 // BeginLogin lets the named login's request leave until end is called.
 func (p *Proxy) BeginLogin(name string) (end func(), err error) { return p.gate.beginLogin(name) }
 

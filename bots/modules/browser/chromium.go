@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-rod/rod/lib/cdp"
@@ -26,6 +27,8 @@ type chromium struct {
 	process *process
 	client  *cdp.Client
 	logger  *slog.Logger
+	headed  bool
+	started atomic.Bool     // the page that it starts with is in use
 	ctx     context.Context // ends with the browser; the cause is the fault to report
 	end     context.CancelCauseFunc
 	work    sync.WaitGroup
@@ -42,7 +45,7 @@ func startChromium(ctx context.Context, l launch, ready func(pgid int)) (*chromi
 		return nil, err
 	}
 	ready(process.pid)
-	b := &chromium{process: process, logger: l.logger, tabs: map[proto.TargetSessionID]*tab{}}
+	b := &chromium{process: process, logger: l.logger, headed: l.settings.Headed, tabs: map[proto.TargetSessionID]*tab{}}
 	b.ctx, b.end = context.WithCancelCause(context.Background())
 	b.client = cdp.New().Start(process.pipe)
 	b.work.Go(b.dispatch)

@@ -42,7 +42,7 @@ func (l launch) flags(root bool) []string {
 	if root {
 		flags = append(flags, "--no-sandbox")
 	}
-	return append(flags, "about:blank")
+	return append(flags, blank)
 }
 
 func (l launch) language() string {

@@ -79,7 +79,7 @@ func (f form) fill(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple,
 	if err := starlark.UnpackArgs(b.Name(), args, kwargs, "values", &values); err != nil {
 		return nil, err
 	}
-	ctx, p, began := f.page.m.rt.Context(), f.page, time.Now()
+	ctx, p := f.page.m.rt.Context(), f.page
 	plan, intended, err := f.plan(ctx, values)
 	if err != nil {
 		return nil, err
@@ -87,6 +87,7 @@ func (f form) fill(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple,
 	if err := p.quiet(ctx); err != nil {
 		return nil, err
 	}
+	began := time.Now()
 	done, err := p.put(ctx, plan)
 	if err != nil {
 		return nil, err

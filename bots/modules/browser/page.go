@@ -17,10 +17,11 @@ import (
 )
 
 const (
-	visitLimit = 45 * time.Second       // of one navigation
-	quietFor   = 300 * time.Millisecond // no request pending for so long
-	stillFor   = 100                    // ms without a change of the document
-	quietLimit = 10 * time.Second       // some pages poll for ever
+	visitLimit   = 45 * time.Second       // of one navigation
+	quietFor     = 300 * time.Millisecond // no request pending for so long
+	stillFor     = 100                    // ms without a change of the document
+	startsWithin = 50 * time.Millisecond  // of a press, the request that it makes
+	quietLimit   = 10 * time.Second       // some pages poll for ever
 )
 
 // page is the script's page value.
@@ -110,6 +111,7 @@ type landing struct {
 	Status   int    `json:"status"`
 	Password bool   `json:"password"`
 	Guard    string `json:"guard"` // code, when the page is the proxy's own answer
+	Inert    bool   `json:"inert"` // loaded, and nothing in it could change it
 }
 
 // asksToSignIn says that the site shows a password field at another address.
@@ -162,21 +164,50 @@ func (p *page) visit(ctx context.Context, to string) (landing, error) {
 	return state, err
 }
 
-// quiet waits until no request is pending and the document stands still. Pages
-// that poll for ever are left alone after a while.
+// quiet waits until no request is pending and the document stands still. A page
+// without any script is quiet once it is loaded.
 func (p *page) quiet(ctx context.Context) error {
+	var state landing
+	if err := p.tab.ask(ctx, &state, "ready", 0, 0); err != nil {
+		return err
+	}
+	if !state.Inert {
+		return p.calm(ctx)
+	}
+	if err := p.silent(ctx, 0); err != nil {
+		return err
+	}
+	return p.stands(ctx, state)
+}
+
+// calm is quiet for a page that may be about to give way to another one.
+func (p *page) calm(ctx context.Context) error {
 	if err := p.tab.ask(ctx, nil, "ready", 0, 0); err != nil {
 		return err
 	}
-	bounded, cancel := context.WithTimeout(ctx, quietLimit)
-	defer cancel()
-	if err := p.m.proxy.Quiet(bounded, quietFor); err != nil && ctx.Err() != nil {
-		return context.Cause(ctx)
+	if err := p.silent(ctx, quietFor); err != nil {
+		return err
 	}
 	var state landing
 	if err := p.tab.ask(ctx, &state, "ready", stillFor, 2000); err != nil {
 		return err
 	}
+	return p.stands(ctx, state)
+}
+
+// silent waits until no request has been pending for d. Pages that poll for
+// ever are left alone after a while.
+func (p *page) silent(ctx context.Context, d time.Duration) error {
+	bounded, cancel := context.WithTimeout(ctx, quietLimit)
+	defer cancel()
+	if err := p.m.proxy.Quiet(bounded, d); err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return nil
+}
+
+// stands ends a wait for quiet: it is the site's page, with nothing in front of it.
+func (p *page) stands(ctx context.Context, state landing) error {
 	if err := state.stopped(); err != nil {
 		return err
 	}

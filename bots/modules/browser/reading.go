@@ -1,6 +1,7 @@
 package browser
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"time"
@@ -87,15 +88,17 @@ func (p *page) click(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tupl
 	if err != nil {
 		return nil, err
 	}
-	ctx := p.m.rt.Context()
+	ctx, begun := p.m.rt.Context(), p.m.proxy.Requests()
 	if err := p.tab.press(ctx, at.spot); err != nil {
 		return nil, err
 	}
 	p.pressed = at.Document
-	if err := p.tab.ask(ctx, nil, "pause"); err != nil { // what the press starts, starts now
-		return nil, err
+	starts, cancel := context.WithTimeout(ctx, startsWithin) // what the press starts, starts now
+	defer cancel()
+	if err := p.m.proxy.Began(starts, begun); err != nil && ctx.Err() != nil {
+		return nil, context.Cause(ctx)
 	}
-	if err := p.quiet(ctx); err != nil {
+	if err := p.calm(ctx); err != nil {
 		return nil, err
 	}
 	return starlark.None, p.tab.trouble()

@@ -20,6 +20,9 @@ import (
 // change what runs in it, and it sees the same document.
 const world = "branchbot"
 
+// blank is the page that a browser and a tab begin with.
+const blank = "about:blank"
+
 // tab is one page of the browser, as the protocol sees it.
 type tab struct {
 	browser *chromium
@@ -35,38 +38,57 @@ type tab struct {
 	closed  bool
 }
 
-// open makes a tab in the given context ("" is the browser's own). It has a
-// window of its own: pages in a hidden tab draw no frames.
+// open makes a tab in the given context ("" is the browser's own).
 func (b *chromium) open(ctx context.Context, in proto.BrowserBrowserContextID, popups []pack.Popup) (*tab, error) {
-	call := caller{chromium: b, ctx: ctx}
 	deny := proto.BrowserSetDownloadBehavior{Behavior: proto.BrowserSetDownloadBehaviorBehaviorDeny, BrowserContextID: in}
-	if err := deny.Call(call); err != nil {
-		return nil, err
-	}
-	target, err := proto.TargetCreateTarget{URL: "about:blank", BrowserContextID: in, NewWindow: true}.Call(call)
+	denied := b.process.pipe.post("", deny.ProtoReq(), deny)
+	target, err := b.target(ctx, in)
 	if err != nil {
 		return nil, err
 	}
-	attached, err := proto.TargetAttachToTarget{TargetID: target.TargetID, Flatten: true}.Call(call)
+	attached, err := proto.TargetAttachToTarget{TargetID: target, Flatten: true}.Call(caller{chromium: b, ctx: ctx})
 	if err != nil {
 		return nil, err
 	}
-	t := &tab{browser: b, session: attached.SessionID, target: target.TargetID, popups: popups}
+	t := &tab{browser: b, session: attached.SessionID, target: target, popups: popups}
 	t.gone, t.end = context.WithCancelCause(context.Background())
 	b.add(t)
-	if err := t.prepare(ctx); err != nil {
+	if err := t.prepare(ctx, denied); err != nil {
 		t.close(ctx)
 		return nil, err
 	}
 	return t, nil
 }
 
-func (t *tab) prepare(ctx context.Context) error {
-	return errors.Join(
-		proto.PageEnable{}.Call(t.call(ctx)),
-		proto.InspectorEnable{}.Call(t.call(ctx)),
-		proto.EmulationSetFocusEmulationEnabled{Enabled: true}.Call(t.call(ctx)),
-	)
+// target is the page that the browser has started with, once, or a new one. It
+// has a window of its own: pages in a hidden tab draw no frames.
+func (b *chromium) target(ctx context.Context, in proto.BrowserBrowserContextID) (proto.TargetTargetID, error) {
+	call := caller{chromium: b, ctx: ctx}
+	if in == "" && !b.headed && !b.started.Swap(true) { // with a window, closing the last page would end the browser
+		found, err := proto.TargetGetTargets{}.Call(call)
+		if err != nil {
+			return "", err
+		}
+		for _, known := range found.TargetInfos {
+			if known.Type == proto.TargetTargetInfoTypePage && known.URL == blank {
+				return known.TargetID, nil
+			}
+		}
+	}
+	made, err := proto.TargetCreateTarget{URL: blank, BrowserContextID: in, NewWindow: true}.Call(call)
+	if err != nil {
+		return "", err
+	}
+	return made.TargetID, nil
+}
+
+// prepare sets a tab up. Before its renderer is there, which the first call
+// waits for, it would be called crashed.
+func (t *tab) prepare(ctx context.Context, setup ...<-chan error) error {
+	if err := (proto.PageEnable{}).Call(t.call(ctx)); err != nil {
+		return err
+	}
+	return t.wait(ctx, append(setup, t.post(proto.InspectorEnable{}), t.post(proto.EmulationSetFocusEmulationEnabled{Enabled: true})))
 }
 
 // caller is the proto.Client for one session and context.

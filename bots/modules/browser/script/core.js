@@ -203,12 +203,19 @@ globalThis.bb = (() => {
   let moved = performance.now();
   new MutationObserver(() => { moved = performance.now(); }).observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
 
+  // scripted holds where something in the page could change it by itself.
+  const scripted = () => all("script,iframe,frame,object,embed,meta[http-equiv]").some((el) => !el.matches("meta:not([http-equiv=refresh i])"))
+    || document.evaluate("boolean(//@*[starts-with(name(), 'on')])", document, null, XPathResult.BOOLEAN_TYPE).booleanValue
+    || performance.getEntriesByType("resource").some((entry) => ["script", "fetch", "xmlhttprequest", "beacon"].includes(entry.initiatorType));
+
   // ready returns once the document is parsed and has not changed for quiet ms.
   const ready = async (quiet, limit) => {
     if (document.readyState === "loading") await new Promise((done) => document.addEventListener("DOMContentLoaded", done, { once: true }));
-    await until(() => performance.now() - moved >= quiet, limit);
+    const inert = !scripted();
+    await until(() => inert ? document.readyState === "complete" : performance.now() - moved >= quiet, inert ? 10000 : limit);
     const entry = performance.getEntriesByType("navigation")[0];
-    return { url: location.href, status: entry?.responseStatus ?? 0, password: all("input[type=password]").some(visible), 
+    return { url: location.href, status: entry?.responseStatus ?? 0, password: all("input[type=password]").some(visible),
+      inert: inert && document.readyState === "complete",
       guard: /^branchbot: (\w+)$/.exec(document.title)?.[1] ?? "" };
   };
 

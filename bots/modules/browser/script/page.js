@@ -118,8 +118,6 @@
 
   bb.count = (selector) => { const found = pick(selector); return found.fault ? found : { count: found.length }; };
 
-  bb.pause = () => new Promise((done) => setTimeout(done, 50));
-
   // left returns once a sign-in has led on: another document than the one that
   // was pressed in, or no password field any more.
   bb.left = (document, ms) => until(() => performance.timeOrigin !== document || !all("input[type=password]").some(visible), ms).then(Boolean);
