@@ -6,7 +6,9 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
+	"time"
 
 	"branchbot/internal/wire"
 )
@@ -69,6 +71,47 @@ func BenchmarkSubmitPlain(b *testing.B) {
 			}
 		})
 	}
+}
+
+// BenchmarkSubmitAdded takes turns between a plain POST and a guarded one, both
+// over a warm connection of the client: added-ms is what the guard costs.
+func BenchmarkSubmitAdded(b *testing.B) {
+	for _, protocol := range []string{tlsH1, tlsH2} {
+		b.Run(protocol, func(b *testing.B) {
+			site, submit := newBank(b, protocol), openSubmit()
+			p := openProxy(b, site, manifestOf(submit))
+			file, err := os.Create(filepath.Join(b.TempDir(), "journal"))
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer file.Close()
+			direct, guarded := site.Client(), browserOf(b, p)
+			var plain, through []time.Duration
+			post := func(client *http.Client, spent *[]time.Duration) error {
+				begun := time.Now()
+				got := send(context.Background(), client, "POST", site.URL+"/api/accounts", "application/json", annaJSON)
+				*spent = append(*spent, time.Since(begun))
+				return got.err
+			}
+			driver := &hand{press: func(context.Context) error { return post(guarded, &through) }}
+			for b.Loop() {
+				if err := post(direct, &plain); err != nil {
+					b.Fatal(err)
+				}
+				if _, err := p.Submit(b.Context(), callOf(submit), driver, disk{file}); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(middle(plain), "plain-ms")
+			b.ReportMetric(middle(through), "guarded-ms")
+			b.ReportMetric(middle(through)-middle(plain), "added-ms")
+		})
+	}
+}
+
+func middle(spent []time.Duration) float64 {
+	slices.Sort(spent)
+	return float64(spent[len(spent)/2].Microseconds()) / 1000
 }
 
 // BenchmarkPage is 60 small files through the proxy.

@@ -112,6 +112,7 @@ type submission struct {
 	prepared bool      // a request may have been sent
 	sent     time.Time // the last moment at which it may have been
 	released func()    // the press is over
+	ahead    *ahead    // nil: none
 	result   Result
 }
 
@@ -140,6 +141,10 @@ func (s *submission) probe(ctx context.Context) (map[string]string, bool, error)
 // run goes on after the intent is on disk.
 func (s *submission) run(ctx context.Context) (Result, error) {
 	s.attempt.arm(nil)
+	if to, known := s.proxy.origins.siteOf(s.call.Submit.Request.Site); known {
+		s.ahead = s.proxy.traffic.openAhead(context.WithoutCancel(ctx), to)
+		defer s.ahead.close()
+	}
 	s.driver.Picture(ctx, "before_submit")
 	s.result.Attempts++
 	pressed := s.press(ctx)

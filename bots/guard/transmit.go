@@ -60,7 +60,7 @@ func (s *submission) sendOnce(ctx, learn context.Context, held *exchange) (*repl
 		held.answer(page(http.StatusForbidden, codeMismatch))
 		return nil, err
 	}
-	conn, err := s.proxy.traffic.dial(learn, q.to) // the transport bounds it
+	conn, err := s.connect(learn, q.to)
 	if err != nil {
 		held.answer(page(http.StatusBadGateway, fault.Code(err)))
 		return nil, err
@@ -82,6 +82,14 @@ func (s *submission) sendOnce(ctx, learn context.Context, held *exchange) (*repl
 	}
 	s.result.GuardMS += float64(begun.Sub(q.received).Microseconds()+time.Since(s.sent).Microseconds()) / 1000
 	return answer, nil
+}
+
+// connect gives a connection that has carried nothing and will carry one request.
+func (s *submission) connect(ctx context.Context, to target) (*http.ClientConn, error) {
+	if conn := s.ahead.take(to); conn != nil {
+		return conn, nil
+	}
+	return s.proxy.traffic.dial(ctx, to) // the transport bounds it
 }
 
 // vet refuses a request that is not what was meant.
