@@ -36,6 +36,7 @@ const (
 	playRunner = "BRANCHBOT_TEST_RUNNER" // the script
 	markFile   = "BRANCHBOT_TEST_MARK"   // each runner writes its run's id there
 	gateFile   = "BRANCHBOT_TEST_GATE"   // "gate" waits until this file is there
+	quick      = "GORACE=atexit_sleep_ms=0"
 )
 
 func TestMain(m *testing.M) {
@@ -236,7 +237,7 @@ func assemble(s setting) (*device, error) {
 	}
 	d.Manager = run.New(run.Options{
 		Config: config, Store: d.store, Evidence: keeper, Packs: packs.New(s.dir, nil), Now: time.Now, Logger: logger,
-		Runner: []string{os.Args[0]}, Env: append(append(os.Environ(), playRunner+"="+s.script), s.env...),
+		Runner: []string{os.Args[0]}, Env: append(append(os.Environ(), playRunner+"="+s.script, quick), s.env...),
 		Reported: func() { d.reported++ },
 	})
 	return d, nil
@@ -339,4 +340,20 @@ func (d *device) told(id string) (states []wire.RunState) {
 		d.t.Fatal(err)
 	}
 	return states
+}
+
+// mustRun marks a run as running, as an agent that then dies leaves it.
+func (d *device) mustRun(id string) {
+	d.t.Helper()
+	err := d.store.Update(d.t.Context(), func(tx *store.Tx) error {
+		view, err := journal.GetRun(tx, id)
+		if err != nil {
+			return err
+		}
+		view.State = wire.Running
+		return journal.PutRun(tx, view)
+	})
+	if err != nil {
+		d.t.Fatal(err)
+	}
 }

@@ -15,7 +15,7 @@ import (
 // is not trusted: a picture of evidence in base64.
 const (
 	maxFrame = 96 << 20
-	maxCall  = 48 << 20
+	maxCall  = 16 << 20
 )
 
 const (

@@ -133,7 +133,7 @@ func (d *device) Observe(host.Event) { d.observed++ }
 
 func supervise(ctx context.Context, t *testing.T, name string, change func(*Options, *host.Start)) (host.Finish, error) {
 	t.Helper()
-	o := Options{Command: []string{os.Args[0]}, Env: append(os.Environ(), actAs+"="+name), Memory: 1 << 30, Grace: 300 * time.Millisecond}
+	o := Options{Command: []string{os.Args[0]}, Env: append(os.Environ(), actAs+"="+name, "GORACE=atexit_sleep_ms=0"), Memory: 1 << 30, Grace: 300 * time.Millisecond}
 	start := &host.Start{Run: "run_test", Deadline: time.Now().Add(time.Minute)}
 	if change != nil {
 		change(&o, start)
