@@ -114,7 +114,7 @@ func (d *description) submitView(r wire.JournalRecord) *wire.SubmitView {
 	if r.Kind != wire.RecordIntent && d.open {
 		return &d.run.Submits[last]
 	}
-	intent := data[wire.IntentData](r) // empty for an outcome without an intent
+	intent := data[wire.IntentData](r) // an outcome without an intent has the same names
 	if last < 0 || d.run.Submits[last].Key != intent.Key || d.run.Submits[last].Name != intent.Submit {
 		d.run.Submits = append(d.run.Submits, wire.SubmitView{
 			Name: intent.Submit, Key: intent.Key, Guard: intent.Guard, Fields: intent.Fields, Mismatches: []wire.Mismatch{},

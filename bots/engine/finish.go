@@ -75,6 +75,9 @@ func exception(err error) *wire.Exception {
 	if e.Class == fault.Business {
 		x.Kind = business
 	}
+	if site := (*fault.Error)(nil); e.Code == "rejected" && errors.As(err, &site) {
+		x.Message = site.Message // the site's own words; where says the rest
+	}
 	var script *starlark.EvalError
 	switch {
 	case errors.Is(err, context.Canceled):

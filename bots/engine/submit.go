@@ -72,7 +72,7 @@ func (s standing) err() error {
 	if s.state != wire.SubmitRejected {
 		return nil
 	}
-	return fault.New(fault.Business, "rejected", "the business system refused: %s", s.message)
+	return fault.New(fault.Business, "rejected", "%s", s.message)
 }
 
 // named gives a receipt the names that the script expects. A person who found

@@ -70,18 +70,33 @@ func (c *comparison) constants() {
 func (c *comparison) fields() {
 	for _, label := range slices.Sorted(maps.Keys(c.rule.Fields)) {
 		field, meant := c.rule.Fields[label], c.values[label]
-		got, there := c.take(label, field.Path, meant)
-		code, hasCode := field.Codes[meant]
-		switch {
-		case there:
-			empty := got.null && meant == ""
-			if !empty && !same(meant, got.value, field) {
-				c.report(label, field.Path, differs, meant, got.value)
-			}
-		case c.sent.count[c.sent.place(field.Path)] > 0: // ambiguous, reported
-		case meant != "" && (!hasCode || code != ""): // an unticked box sends nothing, and is mapped to ""
-			c.report(label, field.Path, missing, meant, "")
+		if choices, several := listOf(meant); several && !c.isText(field.Path, meant) {
+			c.list(label, field, choices)
+			continue
 		}
+		c.field(label, field, meant)
+	}
+}
+
+// isText: what looks like a list was typed as a text, and was sent as it is.
+func (c *comparison) isText(path, meant string) bool {
+	got, there := c.sent.find(path)
+	return there && !c.sent.repeated(got.path) && got.value == meant
+}
+
+func (c *comparison) field(label string, field pack.Field, meant string) {
+	got, there := c.take(label, field.Path, meant)
+	code, hasCode := field.Codes[meant]
+	switch {
+	case there:
+		empty := got.null && meant == ""
+		if !empty && !same(meant, got.value, field) && (hasCode || !c.ticked(meant, got.value)) {
+			c.report(label, field.Path, differs, meant, got.value)
+		}
+	case c.sent.count[c.sent.place(field.Path)] > 0: // ambiguous, reported
+	case meant == "", hasCode && code == "", !hasCode && c.unticked(meant): // an unticked box sends nothing
+	default:
+		c.report(label, field.Path, missing, meant, "")
 	}
 }
 
@@ -139,24 +154,34 @@ func (c *comparison) unmapped() []string {
 // occurs as often in the payload as among the labels. Two equal-typed fields
 // exchanged are not seen this way: signed packs do not use it.
 func (c *comparison) guessed() {
-	var rest []string
+	type wish struct{ label, meant string }
+	var rest []wish
 	for _, label := range c.unmapped() {
+		if choices, several := listOf(c.values[label]); several {
+			for _, choice := range choices {
+				rest = append(rest, wish{label, choice})
+			}
+			continue
+		}
 		named := c.leaves(func(l leaf) bool { return l.path == "$."+label || strings.HasSuffix(l.path, "."+label) })
+		if len(named) == 0 && c.unticked(c.values[label]) {
+			continue
+		}
 		if len(named) != 1 {
-			rest = append(rest, label)
+			rest = append(rest, wish{label, c.values[label]})
 			continue
 		}
 		c.claimed[named[0].path] = true
-		if meant := c.values[label]; !same(meant, named[0].value, pack.Field{}) {
+		if meant := c.values[label]; !same(meant, named[0].value, pack.Field{}) && !c.ticked(meant, named[0].value) {
 			c.report(label, named[0].path, differs, meant, named[0].value)
 		}
 	}
-	for _, label := range rest {
-		meant := c.values[label]
+	for _, one := range rest {
+		label, meant := one.label, one.meant
 		places := len(c.leaves(func(l leaf) bool { return same(meant, l.value, pack.Field{}) }))
 		wanted := 0
 		for _, other := range rest {
-			if same(meant, c.values[other], pack.Field{}) {
+			if same(meant, other.meant, pack.Field{}) {
 				wanted++
 			}
 		}

@@ -70,7 +70,7 @@ func (s *submission) outcomeFault() error {
 		if s.result.Message == "" {
 			return fault.New(fault.Business, "rejected", "submit %s: the site rejected it", name)
 		}
-		return fault.New(fault.Business, "rejected", "submit %s: the site rejected it: %s", name, s.result.Message).
+		return fault.New(fault.Business, "rejected", "%s", s.result.Message).
 			WithHint("correct the data and run again")
 	case wire.SubmitNotProcessed:
 		return fault.New(fault.Application, "not_processed", "submit %s: the site did not process it", name).

@@ -10,8 +10,8 @@ import (
 )
 
 // same reports whether a site sends what was meant. What sites change openly
-// counts as the same: full-width letters and digits, surrounding blanks, the
-// date format that the manifest declares, the writing of an amount (100.5,
+// counts as the same: full-width letters and digits, surrounding blanks, line
+// ends, the date format that the manifest declares, the writing of an amount (100.5,
 // 100.50, 1,000.00) and ASCII letters turned into capitals (the x that ends an
 // identity number). Nothing else does: not lower case, not leading zeros.
 func same(meant, actual string, field pack.Field) bool {
@@ -27,8 +27,11 @@ func same(meant, actual string, field pack.Field) bool {
 	return meant == actual || upperASCII(meant) == actual || sameAmount(meant, actual)
 }
 
-// plain folds full and half width and drops blanks around the text.
-func plain(text string) string { return strings.TrimSpace(width.Fold.String(text)) }
+// plain folds full and half width, writes every line end alike (forms send
+// CRLF) and drops blanks around the text.
+func plain(text string) string {
+	return strings.TrimSpace(strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(width.Fold.String(text)))
+}
 
 func upperASCII(text string) string {
 	return strings.Map(func(r rune) rune {

@@ -98,6 +98,11 @@ type OutcomeData struct {
 	Status     int               `json:"status,omitempty"`
 	Mismatches []Mismatch        `json:"mismatches,omitempty"`
 	GuardMS    float64           `json:"guard_ms,omitempty"` // what the guard added
+
+	// Of an outcome without INTENT, named as there: the look-up has found the record.
+	Submit string `json:"submit,omitempty"`
+	Key    string `json:"key,omitempty"`
+	Fields int    `json:"fields,omitempty"`
 }
 
 // UnknownData is the Data of UNKNOWN: sent or perhaps sent, and no answer we can read.

@@ -76,7 +76,7 @@ func outcome(r guard.Result) error {
 	case wire.SubmitAcknowledged, wire.SubmitAlreadyThere:
 		return nil
 	case wire.SubmitRejected:
-		return fault.New(fault.Business, "rejected", "the site rejected it: %s", r.Message)
+		return fault.New(fault.Business, "rejected", "%s", r.Message)
 	case wire.SubmitInDoubt:
 		return fault.New(fault.Waiting, "in_doubt", "it is not known whether the site has it").WithHint("a person looks it up: branchbot answer")
 	default:
