@@ -125,3 +125,38 @@ func TestKilledAgentLeavesNothingAndResumes(t *testing.T) {
 		t.Errorf("the run's scratch folder is still there (%v)", err)
 	}
 }
+
+// Until packs are signed an enrolled device runs what came with the binary, and
+// head office alone decides about its sites.
+func TestEnrolledDeviceRunsOnlyShippedBots(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, world.Options{})
+	if err := w.StartHeadOffice(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Enrol(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name, code string
+		args       []string
+	}{
+		{"unsigned pack", "unsigned_refused", []string{"run", typed, "--input", "name=x", "--input", "number=" + number}},
+		{"site", "already_enrolled", []string{"site", "set", "core", "https://elsewhere.example"}},
+		{"second enrolment", "already_enrolled", []string{"enroll", "--head-office", w.HeadOfficeURL(), "--token", someToken(t, w)}},
+	} {
+		_, err := w.Branchbot(t.Context(), "", append(c.args, "--json")...)
+		if exitCode(err) != 5 || codeOf(t, err) != c.code {
+			t.Errorf("%s: %v; want exit 5 and %s", c.name, err, c.code)
+		}
+	}
+	card, err := w.DrawCard(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := w.Branchbot(t.Context(), "", "run", "id-check", "--json", "--input", "document=@"+card, "--input", "name="+w.Person.Name,
+		"--input", "number="+w.Person.Number(), "--input", "birth=1990-03-07")
+	if view, code := runOf(t, out, err); code != 0 || view.Trust != "embedded" {
+		t.Errorf("shipped bot: exit %d, %s, %+v", code, view.Trust, view.Exception)
+	}
+}

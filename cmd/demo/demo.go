@@ -145,7 +145,7 @@ func (p *play) tell(out io.Writer, shown result) {
 	fmt.Fprintf(out, "  site     %d submission, %s/received\n", shown.Site.Submissions, w.Serving.URL)
 	fmt.Fprintf(out, "           %s/accounts/new (%s, %s)\n", w.Serving.URL, bank.DefaultUser, bank.DefaultPassword)
 	fmt.Fprintf(out, "  panel    %s\n", p.link(w.Branchbot(p.inv.Ctx, "", "panel")))
-	fmt.Fprintf(out, "  console  %s\n", p.link(w.Headoffice(p.inv.Ctx, "console-link")))
+	fmt.Fprintf(out, "  console  %s\n", p.link(w.Headoffice(p.inv.Ctx, "console-link", "--role", "auditor")))
 	fmt.Fprintf(out, "  card     %s\n\n", p.card)
 	for _, name := range []string{"start_head_office", "set_up_device", "enrol", "start_agent", "run", "to_head_office", "total"} {
 		fmt.Fprintf(out, "  %-18s %6d ms\n", strings.ReplaceAll(name, "_", " "), shown.MS[name])
