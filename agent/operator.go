@@ -3,7 +3,9 @@ package agent
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"strings"
 
 	"branchbot/agent/control"
 	"branchbot/agent/outbox"
@@ -112,17 +114,19 @@ func (a *Agent) Enroll(ctx context.Context, in control.Enroll) (control.Enrolled
 	if err := a.notEnrolled("enrol"); err != nil {
 		return control.Enrolled{}, err
 	}
-	identity, err := uplink.Enrol(ctx, in.HeadOffice, in.Token,
+	in.Token = strings.TrimSpace(in.Token)
+	key, err := a.enrolmentKey(ctx, in)
+	if err != nil {
+		return control.Enrolled{}, err
+	}
+	identity, err := uplink.Enrol(ctx, in.HeadOffice, in.Token, key,
 		uplink.About{Hostname: a.o.Hostname, Version: a.o.Version, Proxy: a.o.Config.Proxy})
 	if err != nil {
 		return control.Enrolled{}, err
 	}
 	identity.Enrolled = a.o.Now().UTC()
 	err = a.store.Update(ctx, func(tx *store.Tx) error {
-		if err := vault.PutIdentity(tx, identity); err != nil {
-			return err
-		}
-		return outbox.Adopt(tx, identity.Device)
+		return errors.Join(vault.PutIdentity(tx, identity), vault.DeletePending(tx), outbox.Adopt(tx, identity.Device))
 	})
 	if err != nil {
 		return control.Enrolled{}, fmt.Errorf("keep identity: %w", err)
@@ -130,6 +134,23 @@ func (a *Agent) Enroll(ctx context.Context, in control.Enroll) (control.Enrolled
 	a.uplink.Wake()
 	expires, err := uplink.Expiry(identity)
 	return control.Enrolled{Device: identity.Device, HeadOffice: identity.HeadOffice, Expires: expires}, err
+}
+
+// enrolmentKey is the key with which this device asks under a token. It is on the
+// disk before head office hears of it: whoever has to ask again (the reply was
+// lost, a person must approve the device first) asks with the same key.
+func (a *Agent) enrolmentKey(ctx context.Context, in control.Enroll) (key string, err error) {
+	if err := uplink.Check(in.HeadOffice, in.Token); err != nil {
+		return "", err
+	}
+	err = a.store.Update(ctx, func(tx *store.Tx) error {
+		key, err = vault.PendingKey(tx, in.Token, uplink.NewKey)
+		return err
+	})
+	if err != nil {
+		return "", fmt.Errorf("keep device key: %w", err)
+	}
+	return key, nil
 }
 
 // notEnrolled refuses what head office decides once it has the device.

@@ -37,7 +37,8 @@ const (
 	Secrets Bucket = "secrets"
 	// Sites: name → origin.
 	Sites Bucket = "sites"
-	// Identity: "identity" → certificate and key of this device, its head office.
+	// Identity: "identity" → certificate and key of this device, its head office ·
+	// "pending:" digest of a token → the key with which the device asks to enrol.
 	Identity Bucket = "identity"
 
 	// Evidence: digest (hex) → description of the file evidence/ab/<digest>.

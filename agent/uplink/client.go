@@ -16,8 +16,19 @@ import (
 	"branchbot/internal/fault"
 )
 
-// maxReply bounds what head office may answer.
-const maxReply = 1 << 20
+const (
+	callTime = time.Minute
+	maxReply = 1 << 20 // bounds what head office may answer
+
+	codeReply    = "head_office_reply"
+	codeTooLarge = "request_too_large"
+)
+
+// newClient calls head office and nobody to whom it might send us on.
+func newClient(t *http.Transport) *http.Client {
+	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &http.Client{Transport: t, Timeout: callTime, CheckRedirect: stay}
+}
 
 // transport makes the connection settings: head office's own CA and nothing
 // else, the device's certificate once it has one, the bank's proxy if any.
@@ -80,7 +91,7 @@ func send(ctx context.Context, client *http.Client, method, address, mediaType s
 		return nil
 	}
 	if err := json.Unmarshal(content, out); err != nil {
-		return fault.New(fault.Application, "head_office_reply", "head office's answer cannot be read: %w", err)
+		return fault.New(fault.Application, codeReply, "head office's answer cannot be read: %w", err)
 	}
 	return nil
 }
@@ -92,9 +103,12 @@ func refusal(reply *http.Response, content []byte) error {
 	if json.Unmarshal(content, &problem) == nil && problem.Error != nil {
 		return problem.Error.Err()
 	}
+	if reply.StatusCode == http.StatusRequestEntityTooLarge { // of a proxy on the way
+		return fault.New(fault.Application, codeTooLarge, "head office answered %s", reply.Status).WithHint("let larger requests pass the bank's proxy")
+	}
 	class := fault.Application
 	if reply.StatusCode >= http.StatusInternalServerError {
 		class = fault.Unreachable
 	}
-	return fault.New(class, "head_office_reply", "head office answered %s", reply.Status)
+	return fault.New(class, codeReply, "head office answered %s", reply.Status)
 }

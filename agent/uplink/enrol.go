@@ -12,7 +12,6 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
-	"net/http"
 	"net/url"
 	"strings"
 	"time"
@@ -29,19 +28,17 @@ type About struct {
 	Proxy    string // of the bank, "" for none
 }
 
-// Enrol makes a key, proves the token and returns the identity that head office
-// gave. The token binds the device to that head office: its CA travels inside,
-// so the very first connection is verified. Codes: token_invalid and head office's own.
-func Enrol(ctx context.Context, headOffice, token string, about About) (vault.Identity, error) {
+// Enrol proves the token, asks for a certificate for the device's key (PEM) and
+// returns the identity that head office gave. The token binds the device to that
+// head office: its CA travels inside, so the very first connection is verified.
+// Ask again with the same key after approval_waiting, or when the reply was lost.
+// Codes: token_invalid, head_office_unreachable and head office's own.
+func Enrol(ctx context.Context, headOffice, token, keyPEM string, about About) (vault.Identity, error) {
 	base, carried, err := check(headOffice, token)
 	if err != nil {
 		return vault.Identity{}, err
 	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return vault.Identity{}, fmt.Errorf("make device key: %w", err)
-	}
-	csr, keyPEM, err := signingRequest(key)
+	csr, err := signingRequest(keyPEM)
 	if err != nil {
 		return vault.Identity{}, err
 	}
@@ -51,17 +48,25 @@ func Enrol(ctx context.Context, headOffice, token string, about About) (vault.Id
 	}
 	defer t.CloseIdleConnections()
 	var reply wire.EnrolReply
-	err = post(ctx, &http.Client{Transport: t}, base+"/v1/enrol",
+	err = post(ctx, newClient(t), base+"/v1/enrol",
 		wire.EnrolRequest{Token: carried.Token, CSR: csr, Hostname: about.Hostname, Version: about.Version}, &reply)
 	if err != nil {
 		return vault.Identity{}, fmt.Errorf("enrol at %s: %w", base, err)
 	}
-	if _, err := tls.X509KeyPair([]byte(reply.Certificate), []byte(keyPEM)); err != nil {
-		return vault.Identity{}, fault.New(fault.Application, "head_office_reply", "head office's certificate does not fit this device's key: %w", err)
+	if _, err := tls.X509KeyPair([]byte(reply.Certificate), []byte(keyPEM)); err != nil || reply.Device == "" {
+		return vault.Identity{}, fault.New(fault.Application, codeReply, "head office's certificate does not fit this device's key: %w", err).
+			WithHint("ask head office for a new token")
 	}
 	return vault.Identity{
 		Device: reply.Device, HeadOffice: base, CA: carried.CA, Certificate: reply.Certificate, PrivateKey: keyPEM, StateKey: reply.StateKey,
 	}, nil
+}
+
+// Check tells whether a head office can be asked with this token.
+// Codes: head_office_invalid, token_invalid.
+func Check(headOffice, token string) error {
+	_, _, err := check(headOffice, token)
+	return err
 }
 
 func check(headOffice, token string) (string, wire.EnrolToken, error) {
@@ -82,21 +87,39 @@ func check(headOffice, token string) (string, wire.EnrolToken, error) {
 	return address.Scheme + "://" + address.Host, carried, nil
 }
 
-// signingRequest makes the CSR and the key, both PEM.
-func signingRequest(key *ecdsa.PrivateKey) (csr, keyPEM string, err error) {
-	request, err := x509.CreateCertificateRequest(rand.Reader,
-		&x509.CertificateRequest{Subject: pkix.Name{CommonName: "branchbot device"}}, key)
+// NewKey makes a device key, as PEM.
+func NewKey() (string, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return "", "", fmt.Errorf("make signing request: %w", err)
+		return "", fmt.Errorf("make device key: %w", err)
 	}
 	private, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
-		return "", "", fmt.Errorf("encode device key: %w", err)
+		return "", fmt.Errorf("encode device key: %w", err)
 	}
-	encode := func(kind string, der []byte) string {
-		return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
+	return encode("PRIVATE KEY", private), nil
+}
+
+// signingRequest makes the CSR for a key, both PEM.
+func signingRequest(keyPEM string) (string, error) {
+	block, _ := pem.Decode([]byte(keyPEM))
+	if block == nil {
+		return "", fault.New(fault.Application, "identity_damaged", "the device's key is not PEM")
 	}
-	return encode("CERTIFICATE REQUEST", request), encode("PRIVATE KEY", private), nil
+	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		return "", fmt.Errorf("read device key: %w", err)
+	}
+	request, err := x509.CreateCertificateRequest(rand.Reader,
+		&x509.CertificateRequest{Subject: pkix.Name{CommonName: "branchbot device"}}, key)
+	if err != nil {
+		return "", fmt.Errorf("make signing request: %w", err)
+	}
+	return encode("CERTIFICATE REQUEST", request), nil
+}
+
+func encode(kind string, der []byte) string {
+	return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
 }
 
 // Expiry is when the device's certificate ends.

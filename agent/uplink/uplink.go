@@ -27,7 +27,6 @@ const (
 	defaultBatch = 100
 	maxBatch     = 1000
 	batchBytes   = 4 << 20
-	callTime     = time.Minute
 )
 
 // Options are the parts an Uplink works with.
@@ -45,7 +44,10 @@ type Uplink struct {
 	o      Options
 	wake   chan struct{}
 	online atomic.Bool
-	batch  int
+	// Of Run's goroutine alone:
+	batch   int
+	hold    time.Duration // head office wants to be left alone for so long
+	trouble string        // code of the trouble that was logged last
 }
 
 // New makes an uplink. Run starts it.
@@ -64,17 +66,22 @@ func (u *Uplink) Online() bool { return u.online.Load() }
 
 // Run sends until ctx ends. A device that is not enrolled waits for that.
 func (u *Uplink) Run(ctx context.Context) {
-	pause := firstPause
+	first := min(firstPause, u.o.Backoff)
+	pause := first
 	for ctx.Err() == nil {
 		err := u.round(ctx)
 		u.note(ctx, err)
-		if err == nil {
-			pause = firstPause
-			u.rest(ctx, u.o.Interval, u.wake)
+		if err != nil && !fault.HasCode(err, notEnrolled) {
+			// While it is away new results do not hurry us.
+			u.rest(ctx, max(u.hold, pause/2+rand.N(pause/2+1)), nil)
+			pause = min(2*pause, u.o.Backoff)
 			continue
 		}
-		u.rest(ctx, pause/2+rand.N(pause/2+1), nil) // while it is away new results do not hurry us
-		pause = min(2*pause, u.o.Backoff)
+		pause = first
+		u.rest(ctx, u.hold, nil)
+		if u.hold == 0 {
+			u.rest(ctx, u.o.Interval, u.wake)
+		}
 	}
 }
 
@@ -90,29 +97,30 @@ func (u *Uplink) rest(ctx context.Context, d time.Duration, wake <-chan struct{}
 
 // note remembers whether head office is there and logs when that changes.
 func (u *Uplink) note(ctx context.Context, err error) {
-	if ctx.Err() != nil || fault.HasCode(err, notEnrolled) {
+	if ctx.Err() != nil {
 		return
 	}
 	before := u.online.Swap(err == nil)
+	trouble := fault.Code(err)
 	switch {
-	case err != nil && (before || fault.Of(err).Class != fault.Unreachable):
-		u.o.Logger.Warn("head office away", "code", fault.Code(err), "error", err)
 	case err == nil && !before:
 		u.o.Logger.Info("head office online")
+	case err != nil && trouble != notEnrolled && trouble != u.trouble:
+		u.o.Logger.Warn("head office away", "code", trouble, "error", err)
 	}
+	u.trouble = trouble
 }
 
-// round sends everything that waits; nil means head office has it all.
+// round sends everything that waits; nil means head office has it all, or wants
+// to be left alone for a while. Code not_enrolled: there is nobody to send to.
 func (u *Uplink) round(ctx context.Context) error {
+	u.hold = 0
 	var identity vault.Identity
 	err := u.o.Store.View(func(tx *store.Tx) error {
 		var err error
 		identity, err = vault.GetIdentity(tx)
 		return err
 	})
-	if fault.HasCode(err, notEnrolled) {
-		return nil
-	}
 	if err != nil {
 		return fmt.Errorf("read identity: %w", err)
 	}
@@ -121,9 +129,12 @@ func (u *Uplink) round(ctx context.Context) error {
 		return err
 	}
 	defer t.CloseIdleConnections()
-	client := &http.Client{Transport: t, Timeout: callTime}
+	client := newClient(t)
 	if err := u.records(ctx, client, identity); err != nil {
 		return fmt.Errorf("send records: %w", err)
+	}
+	if u.hold > 0 {
+		return nil
 	}
 	if err := u.evidence(ctx, client, identity); err != nil {
 		return fmt.Errorf("send evidence: %w", err)
@@ -152,6 +163,10 @@ func (u *Uplink) records(ctx context.Context, client *http.Client, identity vaul
 			return fmt.Errorf("read outbox: %w", err)
 		}
 		more, err := u.send(ctx, client, identity, first, waiting)
+		if fault.HasCode(err, codeTooLarge) && len(waiting) > 1 {
+			u.batch = len(waiting) / 2
+			continue
+		}
 		if err != nil || !more {
 			return err
 		}
@@ -181,24 +196,36 @@ func (u *Uplink) send(ctx context.Context, client *http.Client, identity vault.I
 		u.batch = min(reply.MaxBatch, maxBatch)
 	}
 	if reply.Epoch != request.Epoch {
-		return false, fault.New(fault.Application, "head_office_reply", "head office answered for the epoch %q, not for ours", reply.Epoch)
+		return false, fault.New(fault.Application, codeReply, "head office answered for the epoch %q, not for ours", reply.Epoch)
 	}
+	u.hold = min(time.Duration(max(reply.RetryAfter, 0))*time.Second, u.o.Backoff)
+	more, err = u.acknowledge(ctx, reply)
+	return more && u.hold == 0, err
+}
+
+// acknowledge takes the answer in; more says that head office has gone forward
+// and that something still waits. Once it went back, because it was restored, it
+// is sent to again after a pause: two of them in turn must not make us spin.
+func (u *Uplink) acknowledge(ctx context.Context, reply wire.IngestReply) (more bool, err error) {
+	var before, after outbox.Status
 	err = u.o.Store.Update(ctx, func(tx *store.Tx) error {
-		before, err := outbox.Read(tx)
-		if err != nil {
+		if before, err = outbox.Read(tx); err != nil {
 			return err
 		}
 		if err := outbox.Acknowledge(tx, reply.Incarnation, reply.NextSeq); err != nil {
 			return err
 		}
-		after, err := outbox.Read(tx)
-		more = after.Waiting > 0 && after.Waiting != before.Waiting // no progress: not again at once
+		after, err = outbox.Read(tx)
 		return err
 	})
-	if err != nil {
+	switch {
+	case err != nil:
 		return false, fmt.Errorf("acknowledge: %w", err)
+	case after.AcknowledgedSeq < before.AcknowledgedSeq:
+		return false, fault.New(fault.Application, "head_office_restored", "head office has only %d of the %d records it had; the rest is sent again",
+			after.AcknowledgedSeq, before.AcknowledgedSeq).Retry()
 	}
-	return more && reply.RetryAfter == 0, nil
+	return after.Waiting > 0 && after.AcknowledgedSeq > before.AcknowledgedSeq, nil
 }
 
 // evidence uploads what waits; results never wait for it.
@@ -221,7 +248,12 @@ func (u *Uplink) evidence(ctx context.Context, client *http.Client, identity vau
 			return fmt.Errorf("read evidence: %w", err)
 		}
 		address := identity.HeadOffice + "/v1/evidence/" + digest
-		if err := send(ctx, client, http.MethodPut, address, item.Ref.MediaType, content, nil); err != nil {
+		err = send(ctx, client, http.MethodPut, address, item.Ref.MediaType, content, nil)
+		if fault.Of(err) != nil && fault.Of(err).Class != fault.Unreachable { // this one is refused; it holds up neither the others nor results
+			u.o.Logger.Warn("evidence refused", "digest", digest, "code", fault.Code(err), "error", err)
+			continue
+		}
+		if err != nil {
 			return err
 		}
 		if err := u.o.Evidence.MarkUploaded(ctx, digest); err != nil {
