@@ -61,12 +61,11 @@ func fromFile(path string, t *control.Trigger) error {
 
 // put sets one input; a text "@PATH" brings the file's bytes along.
 func put(t *control.Trigger, name string, raw json.RawMessage) error {
-	var text string
-	if json.Unmarshal(raw, &text) != nil || !strings.HasPrefix(text, "@") {
+	path, isFile := filePath(raw)
+	if !isFile {
 		t.Values[name] = raw
 		return nil
 	}
-	path := text[1:]
 	content, err := os.ReadFile(path)
 	if err != nil {
 		return fault.New(fault.Usage, "input_unreadable", "input %s: %w", name, err).WithHint("@PATH names a file that you may read")
@@ -74,6 +73,15 @@ func put(t *control.Trigger, name string, raw json.RawMessage) error {
 	delete(t.Values, name)
 	t.Files[name] = control.File{Name: filepath.Base(path), Bytes: content}
 	return nil
+}
+
+// filePath is the path in a JSON text "@PATH".
+func filePath(raw json.RawMessage) (string, bool) {
+	var text string
+	if json.Unmarshal(raw, &text) != nil {
+		return "", false
+	}
+	return strings.CutPrefix(text, "@")
 }
 
 // choose names the pack: a folder, a pack file, or a bot that came with branchbot.

@@ -70,7 +70,3 @@ func (s *Server) person(r *http.Request) (access.Caller, error) {
 	}
 	return access.Caller{Role: access.Role(session.Role), Session: session}, nil
 }
-
-func withCaller(r *http.Request, caller access.Caller) *http.Request {
-	return r.WithContext(access.WithCaller(r.Context(), caller))
-}

@@ -98,7 +98,7 @@ type result struct {
 
 // run runs the program once. An end by signal is child.ErrDied.
 func (e *Engine) run(ctx context.Context, stdin []byte, args ...string) (result, error) {
-	command := exec.Command(e.program, args...)
+	command := exec.Command(e.program, args...) //nolint:noctx // child.Start owns its end, see below
 	stdout, stderr := &boundedBuffer{limit: maxOutput}, &boundedBuffer{limit: 4 << 10}
 	command.Stdin, command.Stdout, command.Stderr = bytes.NewReader(stdin), stdout, stderr
 	running, err := child.Start(command, e.memory)

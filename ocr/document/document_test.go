@@ -166,8 +166,10 @@ func TestContradictingCardNeverPasses(t *testing.T) {
 	person := specimen.Somebody()
 	liar := person
 	liar.Sex = "女" // the card says 女, its number is drawn for 女 as well
-	d := read(t, ocr.Request{Files: []string{scanned(t, specimen.IDCard, liar, 1)}, Kind: "cn_id_card",
-		Expect: map[string]string{"name": person.Name, "sex": "男"}})
+	d := read(t, ocr.Request{
+		Files: []string{scanned(t, specimen.IDCard, liar, 1)}, Kind: "cn_id_card",
+		Expect: map[string]string{"name": person.Name, "sex": "男"},
+	})
 	if d.Verdict == ocr.Pass {
 		t.Errorf("passed: %+v", d)
 	}
@@ -181,8 +183,10 @@ func TestTurnedCardIsFound(t *testing.T) {
 		t.Fatal(err)
 	}
 	upsideDown := func(specimen.Person) (image.Image, error) { return turned(drawn), nil }
-	d := read(t, ocr.Request{Files: []string{scanned(t, upsideDown, person, 2)}, Kind: "cn_id_card",
-		Expect: map[string]string{"name": person.Name}})
+	d := read(t, ocr.Request{
+		Files: []string{scanned(t, upsideDown, person, 2)}, Kind: "cn_id_card",
+		Expect: map[string]string{"name": person.Name},
+	})
 	checkFields(t, d, map[string]string{"number": person.Number(), "birth": "1990-03-07"})
 	if box := d.Fields["number"].Box; box[1] > 300 { // the number is at the top of the stored page
 		t.Errorf("number at %v", box)

@@ -36,7 +36,7 @@ func startProcess(ctx context.Context, path, languages string, memory int64) (*p
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("make pipe: %w", err), childIn.Close(), toChild.Close())
 	}
-	command := exec.Command(path, "--languages", languages)
+	command := exec.Command(path, "--languages", languages) //nolint:noctx // the worker outlives the call that starts it
 	command.Stdin, command.Stdout = childIn, childOut
 	started, err := child.Start(command, memory)
 	_ = errors.Join(childIn.Close(), childOut.Close()) // the child has its own

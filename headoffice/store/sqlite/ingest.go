@@ -34,7 +34,7 @@ func (s *statements) prepare(ctx context.Context, db *sql.DB) error {
 		{&s.advance, `UPDATE epochs SET next_seq = ?, begun = iif(begun = 0, ?, begun) WHERE id = ?`},
 		{&s.seen, `UPDATE devices SET last_seen = ?, epoch = ? WHERE id = ? AND (last_seen <= ? OR epoch IS NOT ?)`},
 	} {
-		statement, err := db.PrepareContext(ctx, each.query)
+		statement, err := db.PrepareContext(ctx, each.query) //nolint:sqlclosecheck // close closes all of them
 		if err != nil {
 			return fmt.Errorf("prepare %q: %w", each.query, err)
 		}

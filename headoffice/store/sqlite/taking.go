@@ -68,11 +68,11 @@ func (t *taking) noteDevice() error {
 }
 
 func (t *taking) exec(statement *sql.Stmt, args ...any) (sql.Result, error) {
-	return t.tx.StmtContext(t.ctx, statement).ExecContext(t.ctx, args...)
+	return t.tx.StmtContext(t.ctx, statement).ExecContext(t.ctx, args...) //nolint:sqlclosecheck // the transaction closes it
 }
 
 func (t *taking) row(statement *sql.Stmt, args ...any) *sql.Row {
-	return t.tx.StmtContext(t.ctx, statement).QueryRowContext(t.ctx, args...)
+	return t.tx.StmtContext(t.ctx, statement).QueryRowContext(t.ctx, args...) //nolint:sqlclosecheck // the transaction closes it
 }
 
 // openDevice looks at the device's row inside the transaction, so that a

@@ -88,8 +88,10 @@ func (s *sheet) text(f *sfnt.Font, size float64, ink color.Color, x, y int, spac
 func (s *sheet) mark(x, y int) {
 	frame := image.Rect(x, y, x+250, y+46)
 	for _, side := range []image.Rectangle{
-		{frame.Min, image.Pt(frame.Max.X, frame.Min.Y+3)}, {image.Pt(frame.Min.X, frame.Max.Y-3), frame.Max},
-		{frame.Min, image.Pt(frame.Min.X+3, frame.Max.Y)}, {image.Pt(frame.Max.X-3, frame.Min.Y), frame.Max},
+		{frame.Min, image.Pt(frame.Max.X, frame.Min.Y+3)},
+		{image.Pt(frame.Min.X, frame.Max.Y-3), frame.Max},
+		{frame.Min, image.Pt(frame.Min.X+3, frame.Max.Y)},
+		{image.Pt(frame.Max.X-3, frame.Min.Y), frame.Max},
 	} {
 		draw.Draw(s, side, image.NewUniform(red()), image.Point{}, draw.Src)
 	}

@@ -107,8 +107,10 @@ func sameDigits(read, declared string) bool {
 func (z *zone) fields(upper string, lower td3, confidence float64) map[string]kind.Field {
 	fields := map[string]kind.Field{}
 	whole := kind.Field{Undeclared: true, Vouchers: [][]string{{"name"}, {"surname", "given_names"}}}
-	whole.Field = ocr.Field{Value: upper + "\n" + lower.line(), Raw: z.upper.text + "\n" + z.lower.text, Confidence: confidence,
-		Box: z.page.Stored(enclose(z.upper.box, z.lower.box)), Page: 1}
+	whole.Field = ocr.Field{
+		Value: upper + "\n" + lower.line(), Raw: z.upper.text + "\n" + z.lower.text, Confidence: confidence,
+		Box: z.page.Stored(enclose(z.upper.box, z.lower.box)), Page: 1,
+	}
 	fields["mrz"] = whole
 	number := strings.TrimRight(lower.number[:9], "<")
 	z.put(fields, "number", number, lower.number[:9], lower.sure["number"])
@@ -130,8 +132,10 @@ func (z *zone) names(fields map[string]kind.Field, upper string, confidence floa
 	surname, given = strings.ReplaceAll(surname, "<", " "), strings.ReplaceAll(given, "<", " ")
 	box := z.page.Stored(z.upper.box)
 	name := func(value string, vouchers ...string) kind.Field {
-		return kind.Field{Undeclared: true, Guess: !z.prints(strings.Fields(value)...), Vouchers: [][]string{vouchers},
-			Field: ocr.Field{Value: value, Raw: upper[5:], Confidence: confidence, Box: box, Page: 1}}
+		return kind.Field{
+			Undeclared: true, Guess: !z.prints(strings.Fields(value)...), Vouchers: [][]string{vouchers},
+			Field: ocr.Field{Value: value, Raw: upper[5:], Confidence: confidence, Box: box, Page: 1},
+		}
 	}
 	whole := name(strings.TrimSpace(surname+" "+given), "surname", "given_names")
 	whole.Same = func(_, declared string) bool {
