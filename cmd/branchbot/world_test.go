@@ -26,7 +26,9 @@ func newWorld(t *testing.T, o world.Options) *world.World {
 	t.Helper()
 	o.Programs = binaries.Build(t, "branchbot", "branchbot-ocr", "headoffice")
 	o.Dir = shortDir(t)
-	o.Env = os.Environ()
+	if o.Env == nil {
+		o.Env = os.Environ()
+	}
 	if o.Listen == (bank.Listen{}) {
 		o.Listen = bank.Listen{TLS: true, HTTP2: true}
 	}
