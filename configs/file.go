@@ -8,6 +8,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"branchbot/internal/fault"
+	"branchbot/internal/spell"
 )
 
 // fileReader puts YAML nodes into a configuration and remembers their lines.
@@ -48,7 +49,7 @@ func (r fileReader) fillStruct(node *yaml.Node, v reflect.Value, key string) err
 		inner := joinKey(key, name)
 		field, known := fields[name]
 		if !known {
-			return r.unknown(node.Content[i], inner, nearest(name, sorted(fields)))
+			return r.unknown(node.Content[i], inner, spell.Nearest(name, sorted(fields)))
 		}
 		if seen[name] {
 			return r.refuse(node.Content[i], inner, "stands twice")
@@ -127,35 +128,4 @@ func wanted(t reflect.Type, err error) string {
 	default:
 		return "does not fit: " + strings.ReplaceAll(err.Error(), "\n", " ")
 	}
-}
-
-// nearest returns the name with the smallest edit distance to word.
-func nearest(word string, names []string) string {
-	best, bestDistance := "", -1
-	for _, name := range names {
-		if d := editDistance(word, name); bestDistance < 0 || d < bestDistance {
-			best, bestDistance = name, d
-		}
-	}
-	return best
-}
-
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j+1]+1, row[j]+1)
-		}
-	}
-	return row[len(b)]
 }

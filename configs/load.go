@@ -12,6 +12,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"branchbot/internal/fault"
+	"branchbot/internal/spell"
 )
 
 // Sources says for each dotted key where its value came from: "default",
@@ -125,7 +126,7 @@ func loadOverrides(fields map[string]reflect.Value, overrides map[string]any, so
 		field, known := fields[key]
 		if !known {
 			return fault.New(fault.Usage, "config_invalid", "no configuration key %q", key).
-				WithHint("The nearest key is %q.", nearest(key, sorted(fields)))
+				WithHint("The nearest key is %q.", spell.Nearest(key, sorted(fields)))
 		}
 		if err := setAny(field, overrides[key]); err != nil {
 			return invalid(key, overrides[key], "given by a flag: %w", err)

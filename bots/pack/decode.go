@@ -9,6 +9,9 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"branchbot/configs"
+	"branchbot/internal/spell"
 )
 
 // decoder turns YAML nodes into the manifest's types, strictly: it collects
@@ -125,7 +128,7 @@ func (d *decoder) structure(path string, node *yaml.Node, target reflect.Value) 
 
 func (d *decoder) unknown(path, key string, names []string) {
 	hint := "known keys: " + strings.Join(names, ", ")
-	if near := nearest(key, names); near != "" {
+	if near := spell.Near(key, names); near != "" {
 		hint = fmt.Sprintf("did you mean %q?", near)
 	}
 	d.problem(path, "unknown_key", hint, "unknown key %q", key)
@@ -180,9 +183,9 @@ func (d *decoder) plain(path string, node *yaml.Node, target reflect.Value) {
 		value, err = parseDuration(node.Value)
 		target.SetInt(int64(value))
 	case target.Kind() == reflect.Int64:
-		var value int64
-		value, err = parseSize(node.Value)
-		target.SetInt(value)
+		var value configs.Size
+		value, err = configs.ParseSize(node.Value)
+		target.SetInt(int64(value))
 	case target.Kind() == reflect.String:
 		target.SetString(node.Value)
 	default:

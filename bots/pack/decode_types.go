@@ -2,8 +2,6 @@ package pack
 
 import (
 	"fmt"
-	"maps"
-	"math"
 	"reflect"
 	"slices"
 	"strconv"
@@ -135,52 +133,4 @@ func parseDuration(text string) (time.Duration, error) {
 		return 0, fmt.Errorf("%q is no duration: write 30s, 10m or 365d", text)
 	}
 	return value, nil
-}
-
-// parseSize reads bytes: 4096, 64KiB, 256MiB, 1GiB.
-func parseSize(text string) (int64, error) {
-	units := map[string]int64{"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
-	number, unit := text, int64(1)
-	for _, suffix := range slices.Sorted(maps.Keys(units)) {
-		if rest, ok := strings.CutSuffix(text, suffix); ok {
-			number, unit = strings.TrimSpace(rest), units[suffix]
-		}
-	}
-	n, err := strconv.ParseInt(number, 10, 64)
-	if err != nil || n < 0 || n > math.MaxInt64/unit {
-		return 0, fmt.Errorf("%q is no size: write 64KiB, 256MiB or 1GiB", text)
-	}
-	return n * unit, nil
-}
-
-// nearest is the candidate that differs from word by at most a third of its letters.
-func nearest(word string, candidates []string) string {
-	best, least := "", max(1, len(word)/3)+1
-	for _, candidate := range candidates {
-		if n := distance(word, candidate); n < least {
-			best, least = candidate, n
-		}
-	}
-	return best
-}
-
-// distance is Levenshtein's, over bytes.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

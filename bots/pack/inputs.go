@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"branchbot/internal/fault"
+	"branchbot/internal/spell"
 )
 
 // Parse checks the values given for a run and returns them in canonical form,
@@ -47,7 +48,7 @@ func (in Inputs) unknown(name string) string {
 	for i, input := range in {
 		names[i] = input.Name
 	}
-	if near := nearest(name, names); near != "" {
+	if near := spell.Near(name, names); near != "" {
 		return name + " is no input of this bot, did you mean " + near + "?"
 	}
 	if len(names) == 0 {

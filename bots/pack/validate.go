@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"branchbot/internal/spell"
 )
 
 // Forms of the names in a manifest.
@@ -64,7 +66,7 @@ func (d *decoder) matches(path, value, form, hint string) {
 func (d *decoder) oneOf(path, value string, allowed ...string) {
 	if !slices.Contains(allowed, value) {
 		hint := "allowed: " + strings.Join(allowed, ", ")
-		if near := nearest(value, allowed); near != "" {
+		if near := spell.Near(value, allowed); near != "" {
 			hint = fmt.Sprintf("did you mean %q?", near)
 		}
 		d.problem(path, "wrong_value", hint, "%s: %q is not allowed", label(path), value)
