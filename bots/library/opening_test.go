@@ -75,7 +75,7 @@ func newCounter(t *testing.T) *counter {
 	}
 	t.Cleanup(func() { _ = running.Close() })
 	c := &counter{T: t, site: site, pack: shipped(t, "account-opening"), origin: running.URL, roots: running.CA}
-	c.pack.Manifest.Submits["open"].Settle = time.Second
+	c.pack.Manifest.Submits["open"].Settle = 100 * time.Millisecond
 	c.host = &hosttest.Host{Run: "run_test", Secrets: map[string]host.Secret{"core": {
 		Name: "core", Origin: running.URL,
 		Values: map[string]string{"username": bank.DefaultUser, "password": bank.DefaultPassword},
@@ -157,6 +157,7 @@ func TestAccountOpeningResumes(t *testing.T) {
 		"after outcome":  {CutAfter: 5},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			c := newCounter(t)
 			c.host.CutAfter, c.host.CutBefore = die.CutAfter, die.CutBefore
 			if f := c.run(); f.State == wire.Succeeded {

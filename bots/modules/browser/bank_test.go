@@ -42,7 +42,7 @@ submits:
     ignore: [$.csrf, $.timestamp]
     success: {where: {$.code: 0}, receipt: {account_no: $.data.accountNo}}
     reject: {where: {$.code: 1203}, message: $.msg}
-    settle: 1s
+    settle: 100ms
     on_unknown: person
 `
 

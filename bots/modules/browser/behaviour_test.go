@@ -56,7 +56,7 @@ func TestStoppedSubmits(t *testing.T) {
 	}
 	s := newSite(t, map[string]string{})
 	b := s.bind(t, smallManifest)
-	b.module.deadline = 2 * time.Second
+	b.module.deadline = time.Second
 	for _, tt := range tests { // one browser for all
 		t.Run(tt.name, func(t *testing.T) {
 			b.TB = t
@@ -121,12 +121,12 @@ func TestScriptErrors(t *testing.T) {
 		{"wrong kind", open + `page.fill({"客户姓名": True})`, "fill_value", "takes text", ""},
 		{"not data", open + `page.fill({"客户姓名": run})`, "fill_value", "not function", ""},
 		{"no form", open + `page.form("大表单").fill({"客户姓名": "张"})`, "not_found", "大表单", "小表单"},
-		{"nothing to press", open + `page.click("删除", timeout = 1)`, "not_found", "删除", "提交"},
+		{"nothing to press", open + `page.click("删除", timeout = 0.3)`, "not_found", "删除", "提交"},
 		{"bad selector", open + `page.text("a[")`, "selector", "a[", ""},
-		{"nothing there", open + `page.wait(text = "开户成功", timeout = 1)`, "not_found", "开户成功", ""},
+		{"nothing there", open + `page.wait(text = "开户成功", timeout = 0.3)`, "not_found", "开户成功", ""},
 		{"bad timeout", open + `page.wait(text = "x", timeout = -1)`, "timeout", "-1", ""},
 		{"bad path", open + `page.goto("//evil.example/")`, "address", "no path", ""},
-		{"no table", open + `page.table(timeout = 1)`, "not_found", "table", ""},
+		{"no table", open + `page.table(timeout = 0.3)`, "not_found", "table", ""},
 		{"two alike", `def run(): browser.open("core:/two").fill({"客户姓名": "张三"})`, "ambiguous", "2 fields", ""},
 		{"read only", `def run(): browser.open("core:/locked").fill({"姓名": "张三"})`, "field_locked", "姓名", ""},
 		{"alert", `def run(): browser.open("core:/alert").wait(text = "x", timeout = 5)`, "dialog_unexpected", "系统错误", "on_popup"},
@@ -141,7 +141,7 @@ func TestScriptErrors(t *testing.T) {
 	}
 	s := newSite(t, pages)
 	b := s.bind(t, smallManifest)
-	b.module.patience = time.Second
+	b.module.patience = 300 * time.Millisecond
 	for _, tt := range tests { // one browser for all: each is a step of its own
 		b.TB = t
 		e := b.fails(tt.script, tt.code)
@@ -194,7 +194,7 @@ def run():
 `
 	s := newSite(t, pages)
 	b := s.bind(t, manifest)
-	b.module.patience = 2 * time.Second
+	b.module.patience = time.Second
 	b.secrets["core"] = host.Secret{Name: "core", Origin: "https://other.example", Values: map[string]string{"password": "Geheim-123456"}}
 	b.fails(strings.Replace(login, "log.append", "str", 1), "secret_origin")
 	b.secrets["core"] = host.Secret{Name: "core", Origin: s.URL, Values: map[string]string{"user": "x"}}

@@ -17,17 +17,22 @@ import (
 
 const (
 	callLimit  = 30 * time.Second // of any one call to the browser
-	beat       = 5 * time.Second  // between two heartbeats
-	beatAnswer = 10 * time.Second // a live browser answers in milliseconds
 	startLimit = 30 * time.Second
 )
+
+// pulse says how a living browser is told from a frozen one.
+type pulse struct {
+	beat   time.Duration // between two heartbeats
+	answer time.Duration // to one; a live browser answers in milliseconds
+}
+
+func usualPulse() pulse { return pulse{beat: 5 * time.Second, answer: 10 * time.Second} }
 
 // chromium is the run's supervised browser: one process, one connection.
 type chromium struct {
 	process *process
 	client  *cdp.Client
 	logger  *slog.Logger
-	headed  bool
 	started atomic.Bool     // the page that it starts with is in use
 	ctx     context.Context // ends with the browser; the cause is the fault to report
 	end     context.CancelCauseFunc
@@ -45,7 +50,7 @@ func startChromium(ctx context.Context, l launch, ready func(pgid int)) (*chromi
 		return nil, err
 	}
 	ready(process.pid)
-	b := &chromium{process: process, logger: l.logger, headed: l.settings.Headed, tabs: map[proto.TargetSessionID]*tab{}}
+	b := &chromium{process: process, logger: l.logger, tabs: map[proto.TargetSessionID]*tab{}}
 	b.ctx, b.end = context.WithCancelCause(context.Background())
 	b.client = cdp.New().Start(process.pipe)
 	b.work.Go(b.dispatch)
@@ -54,7 +59,7 @@ func startChromium(ctx context.Context, l launch, ready func(pgid int)) (*chromi
 		return nil, errors.Join(fault.New(fault.Application, "browser_start", "browser did not start: %w (%s)", err, reason).
 			WithHint("run install/deps.sh, or set browser.path in the configuration").Retry(), b.Close())
 	}
-	b.work.Go(b.watch)
+	b.work.Go(func() { b.watch(l.pulse) })
 	return b, nil
 }
 
@@ -67,15 +72,15 @@ func (b *chromium) answer(ctx context.Context, limit time.Duration) error {
 }
 
 // watch ends a browser that no longer answers: it would hang for ever.
-func (b *chromium) watch() {
-	ticker := time.NewTicker(beat)
+func (b *chromium) watch(p pulse) {
+	ticker := time.NewTicker(p.beat)
 	defer ticker.Stop()
 	for {
 		select {
 		case <-b.ctx.Done():
 			return
 		case <-ticker.C:
-			if b.answer(b.ctx, beatAnswer) != nil && b.ctx.Err() == nil {
+			if b.answer(b.ctx, p.answer) != nil && b.ctx.Err() == nil {
 				b.end(fault.New(fault.Application, "browser_frozen", "the browser does not answer").
 					WithHint("the step is tried again with a new browser").Retry())
 				b.process.kill()

@@ -6,10 +6,12 @@ import (
 
 // disabled are Chromium features that talk to their maker, guess on our behalf
 // or keep pages alive after they were left.
-var disabled = []string{
-	"Translate", "OptimizationHints", "MediaRouter", "DialMediaRouteProvider", "AutofillServerCommunication",
-	"CertificateTransparencyComponentUpdater", "InterestFeedContentSuggestions", "HttpsUpgrades",
-	"HttpsFirstBalancedModeAutoEnable", "BackForwardCache", "Prerender2", "PasswordLeakDetection", "GlobalMediaControls",
+func disabled() []string {
+	return []string{
+		"Translate", "OptimizationHints", "MediaRouter", "DialMediaRouteProvider", "AutofillServerCommunication",
+		"CertificateTransparencyComponentUpdater", "InterestFeedContentSuggestions", "HttpsUpgrades",
+		"HttpsFirstBalancedModeAutoEnable", "BackForwardCache", "Prerender2", "PasswordLeakDetection", "GlobalMediaControls",
+	}
 }
 
 // flags is the whole list we start Chromium with; nothing is added elsewhere.
@@ -28,7 +30,7 @@ func (l launch) flags(root bool) []string {
 		"--disable-back-forward-cache", "--disable-dev-shm-usage", "--disable-search-engine-choice-screen",
 		"--disable-hang-monitor", "--disable-prompt-on-repost", "--disable-save-password-bubble", "--deny-permission-prompts",
 		"--metrics-recording-only", "--password-store=basic", "--use-mock-keychain", "--mute-audio", "--media-router=0",
-		"--force-color-profile=srgb", "--disable-features=" + strings.Join(disabled, ","),
+		"--force-color-profile=srgb", "--disable-features=" + strings.Join(disabled(), ","),
 		"--proxy-server=http://" + l.proxy,
 		"--proxy-bypass-list=<-loopback>", // loopback goes through the proxy too
 		"--ignore-certificate-errors-spki-list=" + l.spki,

@@ -19,7 +19,9 @@ import (
 
 // usual are the places where Chromium is looked for when none is configured.
 // The binary comes before Debian's start script, which adds flags of its own.
-var usual = []string{"/usr/lib/chromium/chromium", "/usr/lib/chromium-browser/chromium-browser", "chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "microsoft-edge"}
+func usual() []string {
+	return []string{"/usr/lib/chromium/chromium", "/usr/lib/chromium-browser/chromium-browser", "chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "microsoft-edge"}
+}
 
 // launch is what a browser is started with.
 type launch struct {
@@ -27,6 +29,7 @@ type launch struct {
 	scratch  string
 	proxy    string // host:port of the run's proxy
 	spki     string
+	pulse    pulse
 	logger   *slog.Logger
 }
 
@@ -68,7 +71,7 @@ func (l launch) start(ctx context.Context) (*process, error) {
 }
 
 func find(configured string) (string, error) {
-	places := usual
+	places := usual()
 	if configured != "" {
 		places = []string{configured}
 	}

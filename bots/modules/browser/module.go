@@ -116,7 +116,7 @@ func (m *module) start(ctx context.Context) error {
 		return fmt.Errorf("open the run's proxy: %w", err)
 	}
 	start := m.rt.Start()
-	l := launch{settings: start.Browser, scratch: start.Scratch, proxy: m.proxy.Address(), spki: m.proxy.SPKI(), logger: m.rt.Logger()}
+	l := launch{settings: start.Browser, scratch: start.Scratch, proxy: m.proxy.Address(), spki: m.proxy.SPKI(), pulse: usualPulse(), logger: m.rt.Logger()}
 	began := time.Now()
 	browser, err := startChromium(ctx, l, m.proxy.Admit)
 	if err != nil {

@@ -49,7 +49,7 @@ func holdBrowser(scratch string) {
 
 func testLaunch(scratch string) launch {
 	return launch{settings: host.BrowserSettings{Helper: []string{"/proc/self/exe", "__browser"}}, scratch: scratch,
-		proxy: "127.0.0.1:9", logger: slog.New(slog.DiscardHandler)}
+		proxy: "127.0.0.1:9", pulse: usualPulse(), logger: slog.New(slog.DiscardHandler)}
 }
 
 func scratch(t *testing.T) string {
@@ -171,7 +171,9 @@ func TestBrowserDies(t *testing.T) {
 // reported. The limits are the product's own, so only the call's is waited for here.
 func TestFrozenBrowserEndsCalls(t *testing.T) {
 	t.Parallel()
-	b, err := startChromium(t.Context(), testLaunch(scratch(t)), func(int) {})
+	l := testLaunch(scratch(t))
+	l.pulse = pulse{beat: 100 * time.Millisecond, answer: 2 * time.Second}
+	b, err := startChromium(t.Context(), l, func(int) {})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,9 +9,11 @@ import (
 	"branchbot/internal/fault"
 )
 
-// lost are faults that a refused request explains: the page went to the proxy's
+// lost: a fault that a refused request explains: the page went to the proxy's
 // own answer, or stands there without what it asked for.
-var lost = []string{"page_changed", "not_found", "field_not_found", "fill_mismatch", "covered", "login_failed"}
+func lost(code string) bool {
+	return slices.Contains([]string{"page_changed", "not_found", "field_not_found", "fill_mismatch", "covered", "login_failed"}, code)
+}
 
 // because says whether a request of this page that the proxy refused is behind
 // an error; the last one tells.
@@ -25,7 +27,7 @@ func (p *page) because(err error) error {
 		if fault.Code(err) == "submit_mismatch" {
 			return err // its own refusal
 		}
-		if code := fault.Code(err); code == r.Code || slices.Contains(lost, code) {
+		if code := fault.Code(err); code == r.Code || lost(code) {
 			return refusal(r, u.Path, err)
 		}
 		return fmt.Errorf("%w (the proxy refused %s %s: %s)", err, r.Method, u.Path, r.Code)

@@ -4,7 +4,6 @@ import (
 	"embed"
 	"io/fs"
 	"strings"
-	"sync"
 )
 
 // pageScript is what runs in our isolated world of every page. Each file in
@@ -15,7 +14,7 @@ import (
 var pageScript embed.FS
 
 // script is the whole page script, the core first.
-var script = sync.OnceValue(func() string {
+func script() string {
 	files := []string{"script/core.js", "script/page.js", "script/fill.js"}
 	widgets, err := fs.Glob(pageScript, "script/widgets/*.js")
 	if err != nil {
@@ -31,4 +30,4 @@ var script = sync.OnceValue(func() string {
 		text.WriteString("\n;\n")
 	}
 	return text.String()
-})
+}

@@ -60,7 +60,7 @@ func (p *page) send(call guard.Call, d *driver, recorder guard.Recorder) (starla
 	}
 	if err != nil {
 		if trouble := p.tab.trouble(); trouble != nil {
-			return nil, fmt.Errorf("%w (%v)", err, trouble)
+			return nil, fmt.Errorf("%w (%w)", err, trouble)
 		}
 		return nil, err
 	}

@@ -64,18 +64,21 @@ func (b *chromium) open(ctx context.Context, in proto.BrowserBrowserContextID, p
 // has a window of its own: pages in a hidden tab draw no frames.
 func (b *chromium) target(ctx context.Context, in proto.BrowserBrowserContextID) (proto.TargetTargetID, error) {
 	call := caller{chromium: b, ctx: ctx}
-	if in == "" && !b.headed && !b.started.Swap(true) { // with a window, closing the last page would end the browser
+	fresh := proto.TargetCreateTarget{URL: blank, BrowserContextID: in, NewWindow: true}
+	if in == "" && !b.started.Swap(true) {
 		found, err := proto.TargetGetTargets{}.Call(call)
 		if err != nil {
 			return "", err
 		}
 		for _, known := range found.TargetInfos {
 			if known.Type == proto.TargetTargetInfoTypePage && known.URL == blank {
+				// Another window stays open: with the last one the session would be lost.
+				b.process.pipe.post("", fresh.ProtoReq(), fresh)
 				return known.TargetID, nil
 			}
 		}
 	}
-	made, err := proto.TargetCreateTarget{URL: blank, BrowserContextID: in, NewWindow: true}.Call(call)
+	made, err := fresh.Call(call)
 	if err != nil {
 		return "", err
 	}
