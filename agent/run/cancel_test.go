@@ -58,6 +58,7 @@ func TestCancelWhileARunnerWorks(t *testing.T) {
 		{"begin:a wait die", wire.Cancelled, false},
 		{"begin:a wait intent:a prepared finish:succeeded", wire.Succeeded, false}, // both are refused: nothing is sent
 		{"intent:a prepared begin:a wait outcome:acknowledged finish:cancelled", wire.Cancelled, true},
+		{"intent:a prepared begin:a wait prepared outcome:acknowledged finish:succeeded", wire.Succeeded, true}, // another leg of the same
 		{"intent:a prepared begin:a wait finish:cancelled", wire.InDoubt, true},
 		{"intent:a prepared begin:a wait die", wire.InDoubt, true},
 	} {

@@ -55,12 +55,22 @@ func believable(f host.Finish) host.Finish {
 		if f.Exception == nil {
 			f.Exception = host.Exception(errors.New("the runner gave no reason"))
 		}
-		f.Exception.Message, f.Exception.Where, f.Exception.Hint = cut(f.Exception.Message), cut(f.Exception.Where), cut(f.Exception.Hint)
+		for _, text := range []*string{&f.Exception.Kind, &f.Exception.Code, &f.Exception.Class, &f.Exception.Message, &f.Exception.Hint, &f.Exception.Where} {
+			*text = cut(*text)
+		}
 	default:
 		return host.Failed(fault.New(fault.Application, "pipe_damaged", "the runner reported the state %q", cut(string(f.State))))
 	}
 	f.Forms = f.Forms[:min(len(f.Forms), maxForms)]
+	for i := range f.Forms {
+		f.Forms[i] = bounded(f.Forms[i])
+	}
 	return f
+}
+
+func bounded(form wire.FormView) wire.FormView {
+	form.Form = cut(form.Form)
+	return form
 }
 
 // cut bounds a text for people.

@@ -50,6 +50,9 @@ func (d *door) Append(ctx context.Context, record wire.JournalRecord) (wire.Jour
 	}
 	record.Run, record.By = d.run, d.by
 	err := d.m.o.Store.Update(ctx, func(tx *store.Tx) error {
+		if err := d.maySend(tx, record.Kind); err != nil {
+			return err
+		}
 		written, err := journal.Append(tx, record)
 		record = written
 		return err
@@ -61,8 +64,24 @@ func (d *door) Append(ctx context.Context, record wire.JournalRecord) (wire.Jour
 	return record, nil
 }
 
-// mayWrite refuses what a runner may not write. Once the run is to stop nothing
-// more may be sent, whatever the runner has heard of it.
+// maySend: once the run is to stop no new submit leaves, whatever the runner has
+// heard of it. One that may have been sent goes on to its outcome.
+func (d *door) maySend(tx *store.Tx, kind wire.RecordKind) error {
+	why := d.stopped()
+	if why == nil || (kind != wire.RecordIntent && kind != wire.RecordPrepared) {
+		return nil
+	}
+	records, err := journal.Read(tx, d.run)
+	if err != nil {
+		return err
+	}
+	if _, open := journal.OpenSubmit(records); open {
+		return nil
+	}
+	return why
+}
+
+// mayWrite refuses what a runner may not write.
 func (d *door) mayWrite(record wire.JournalRecord) error {
 	refused := func(why string) error {
 		return fault.New(fault.Refused, "record_refused", "a runner does not write a %s record %s", cut(string(record.Kind)), why)
@@ -77,8 +96,6 @@ func (d *door) mayWrite(record wire.JournalRecord) error {
 		return refused("with negative numbers")
 	case record.Kind == wire.RecordReconciled && (json.Unmarshal(record.Data, &told) != nil || told.By != "probe"):
 		return refused("in the name of a person")
-	case record.Kind == wire.RecordIntent || record.Kind == wire.RecordPrepared:
-		return d.stopped()
 	}
 	return nil
 }

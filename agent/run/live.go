@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"slices"
 
 	"branchbot/agent/journal"
 	"branchbot/agent/store"
@@ -39,7 +40,12 @@ func (m *Manager) withLive(view wire.Run) wire.Run {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if act := m.active[view.Run]; act != nil && view.State == wire.Running {
-		view.Steps = append(view.Steps, act.running...)
+		for _, step := range act.running {
+			known := func(s wire.StepView) bool { return s.Name == step.Name && s.State == step.State }
+			if !slices.ContainsFunc(view.Steps, known) { // the journal tells of it once something in it is done
+				view.Steps = append(view.Steps, step)
+			}
+		}
 		view.Forms = append([]wire.FormView{}, act.forms...)
 	}
 	return view
@@ -130,7 +136,7 @@ func (a *activity) take(event host.Event) {
 	switch {
 	case event.Kind == "form" && event.Form != nil:
 		if len(a.forms) < maxForms {
-			a.forms = append(a.forms, *event.Form)
+			a.forms = append(a.forms, bounded(*event.Form))
 		}
 	case event.Kind != "step" && event.Kind != "call":
 	case event.State == "running":
