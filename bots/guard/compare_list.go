@@ -25,16 +25,17 @@ func (c *comparison) list(label string, field pack.Field, meant []string) {
 	place := c.sent.place(field.Path)
 	c.claimed[place] = true
 	var sent []string
+	joined := false
 	for _, l := range c.sent.leaves {
 		if l.path != place && !isElement(place, l.path) {
 			continue
 		}
 		c.claimed[l.path] = true
 		if empty := l.path == place && (l.null || l.value == "[]" || l.value == ""); !empty {
-			sent = append(sent, l.value)
+			sent, joined = append(sent, l.value), l.path == place
 		}
 	}
-	if len(sent) == 1 && len(meant) > 1 {
+	if len(sent) == 1 && joined && len(meant) > 1 {
 		sent = strings.Split(sent[0], ",")
 	}
 	switch {

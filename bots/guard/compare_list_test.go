@@ -49,6 +49,7 @@ func TestCompareChoicesBoxesAndLines(t *testing.T) {
 		{"choices with brackets", `["a","b"]`, asForm, "x[]=a&x[]=b", field("$.x[]"), ""},
 		{"choices in JSON", `["a","b"]`, asJSON, `{"x":["b","a"]}`, field("$.x"), ""},
 		{"choices joined", `["a","b"]`, asJSON, `{"x":"a,b"}`, field("$.x"), ""},
+		{"choices joined in a list", `["a","b"]`, asJSON, `{"x":["a,b"]}`, field("$.x"), differs},
 		{"choices by code", `["甲","乙"]`, asJSON, `{"x":["01","02"]}`, field("$.x", "甲", "01", "乙", "02"), ""},
 		{"codes exchanged for others", `["甲","乙"]`, asJSON, `{"x":["01","03"]}`, field("$.x", "甲", "01", "乙", "02"), differs},
 		{"one choice", `["a"]`, asForm, "x=a", field("$.x"), ""},

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"net/http"
 	"strings"
 )
 
@@ -12,7 +13,7 @@ var errSocketSend = errors.New("the page may not send on this socket")
 // socketListed reports whether a page may open this socket. What it may send is
 // "none" in every manifest so far.
 func (g *gate) socketListed(q *request) bool {
-	if !strings.EqualFold(q.Header.Get("Upgrade"), "websocket") {
+	if q.Method != http.MethodGet || !strings.EqualFold(q.Header.Get("Upgrade"), "websocket") {
 		return false
 	}
 	for _, socket := range g.manifest.WebSockets {

@@ -315,9 +315,10 @@ func (s *site) take(w http.ResponseWriter, r *http.Request) {
 	}
 	s.mu.Lock()
 	s.posts = append(s.posts, p)
+	more := s.pages["reply"]
 	s.mu.Unlock()
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	_, _ = w.Write([]byte(`<h1>开户成功</h1><p id="serial">S-1</p>`))
+	_, _ = w.Write([]byte(`<h1>开户成功</h1><p id="serial">S-1</p>` + more))
 }
 
 func (s *site) sent() []post {
