@@ -72,13 +72,23 @@ func Open(ctx context.Context, o Options) (_ *Agent, err error) {
 	if err != nil {
 		return a, fmt.Errorf("open evidence: %w", err)
 	}
+	if err := a.assemble(); err != nil {
+		return a, err
+	}
+	a.runs.Sweep() // the folder is ours alone from here on
+	return a, nil
+}
+
+// assemble makes the parts that work on the open store.
+func (a *Agent) assemble() error {
+	o := a.o
 	shipped, err := library.Packs()
 	if err != nil {
-		return a, fmt.Errorf("read shipped packs: %w", err)
+		return fmt.Errorf("read shipped packs: %w", err)
 	}
 	roots, err := readRoots(o.Config.Trust.Certificates)
 	if err != nil {
-		return a, err
+		return err
 	}
 	a.packs = packs.New(o.Config.Data, shipped)
 	a.workers = pool.Open(pool.Options{
@@ -93,8 +103,7 @@ func Open(ctx context.Context, o Options) (_ *Agent, err error) {
 		Runner: []string{o.Executable, RunnerCommand}, Helper: []string{o.Executable, BrowserCommand}, Env: o.Env,
 		Now: o.Now, Logger: a.logger("run"), Reported: a.uplink.Wake,
 	})
-	a.runs.Sweep() // the folder is ours alone from here on
-	return a, nil
+	return nil
 }
 
 // Hidden subcommands of the device program.

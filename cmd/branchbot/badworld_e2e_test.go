@@ -69,6 +69,7 @@ func TestBadWorld(t *testing.T) {
 		{"wrong input", append([]string{"run", typed, "--input", "name=x"}, "--input", "number=12"), 2, "input_invalid"},
 		{"unknown input", append([]string{"run", typed, "--input", "title=x"}, data...), 2, "input_unknown"},
 		{"file that is not there", []string{"run", "id-check", "--input", "document=@/no/such/file"}, 2, "input_unreadable"},
+		{"file without end", []string{"run", "id-check", "--input", "document=@/dev/zero"}, 2, "input_unreadable"},
 		{"script error", []string{"run", wrong}, 1, "script_error"},
 		{"endless loop", []string{"run", loop}, 1, "run_deadline"},
 		{"memory", []string{"run", hog}, 1, "run_memory"},

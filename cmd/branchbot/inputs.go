@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -82,6 +83,23 @@ func filePath(raw json.RawMessage) (string, bool) {
 		return "", false
 	}
 	return strings.CutPrefix(text, "@")
+}
+
+// maxInput bounds an input file.
+const maxInput = 32 << 20
+
+// readInput reads a file, and nothing that is none: a device has no end.
+func readInput(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%s is not a file", path)
+	case info.Size() > maxInput:
+		return nil, fmt.Errorf("%s has %d bytes", path, info.Size())
+	}
+	return os.ReadFile(path)
 }
 
 // choose names the pack: a folder, a pack file, or a bot that came with branchbot.
