@@ -35,10 +35,14 @@ type door struct {
 
 var _ host.Host = (*door)(nil)
 
-// fromRunner are the records that a runner may write.
-var fromRunner = []wire.RecordKind{
-	wire.RecordResult, wire.RecordIntent, wire.RecordPrepared, wire.RecordOutcome,
-	wire.RecordUnknown, wire.RecordReconciled, wire.RecordTimer,
+// fromRunner reports whether a runner may write records of this kind.
+func fromRunner(kind wire.RecordKind) bool {
+	switch kind {
+	case wire.RecordResult, wire.RecordIntent, wire.RecordPrepared, wire.RecordOutcome,
+		wire.RecordUnknown, wire.RecordReconciled, wire.RecordTimer:
+		return true
+	}
+	return false
 }
 
 // maxData bounds the data of one record.
@@ -88,7 +92,7 @@ func (d *door) mayWrite(record wire.JournalRecord) error {
 	}
 	var told wire.ReconciledData
 	switch k := record.Key; {
-	case !slices.Contains(fromRunner, record.Kind):
+	case !fromRunner(record.Kind):
 		return refused("at all")
 	case len(record.Data) > maxData || len(k.Step)+len(k.Call)+len(record.Args) > maxText:
 		return refused("of this size")
@@ -142,14 +146,16 @@ func denied(capability, name string) error {
 		WithHint("add it to capabilities.%s in pack.yaml and have the pack signed again", capability)
 }
 
-// pictures are the media types of evidence: what the panel shows runs no script.
-var pictures = []string{"image/png", "image/jpeg", "image/webp"}
+// isPicture: what the panel shows of a run can hold no script.
+func isPicture(mediaType string) bool {
+	return slices.Contains([]string{"image/png", "image/jpeg", "image/webp"}, mediaType)
+}
 
 // maxEvidence bounds the pictures of one run.
 const maxEvidence = 200
 
 func (d *door) PutEvidence(ctx context.Context, e host.Evidence) (wire.EvidenceRef, error) {
-	if !slices.Contains(pictures, e.MediaType) || len(e.Kind)+len(e.Step) > maxText {
+	if !isPicture(e.MediaType) || len(e.Kind)+len(e.Step) > maxText {
 		return wire.EvidenceRef{}, fault.New(fault.Refused, "evidence_refused", "evidence of the type %q is not kept", cut(e.MediaType))
 	}
 	meta := evidence.Meta{Run: d.run, Step: e.Step, Kind: e.Kind, MediaType: e.MediaType}

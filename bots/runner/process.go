@@ -59,7 +59,7 @@ func launch(o Options) (*process, error) {
 
 func command(o Options) *exec.Cmd {
 	args := append(slices.Clone(o.Command[1:]), "--memory", strconv.FormatInt(o.Memory, 10))
-	cmd := exec.Command(o.Command[0], args...)
+	cmd := exec.Command(o.Command[0], args...) //nolint:noctx // Supervise ends it, and lets it report first
 	cmd.Env = append(slices.Clone(o.Env), "GOMEMLIMIT="+strconv.FormatInt(o.Memory*9/10, 10))
 	cmd.WaitDelay = time.Second // a grandchild that inherited stderr must not hold us up
 	confine(cmd)

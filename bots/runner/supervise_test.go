@@ -97,9 +97,9 @@ type neverEnds struct{}
 func (neverEnds) Read(b []byte) (int, error) { time.Sleep(time.Millisecond); return len(b), nil }
 
 func eat() {
-	var kept [][]byte
-	for {
-		kept = append(kept, bytes.Repeat([]byte("x"), 1<<20))
+	kept := map[int][]byte{}
+	for i := 0; ; i++ {
+		kept[i] = bytes.Repeat([]byte("x"), 1<<20)
 	}
 }
 

@@ -27,6 +27,9 @@ func codeOf(t *testing.T, err error) string {
 		return ""
 	}
 	text := err.Error()
+	if !strings.Contains(text, `{"error"`) {
+		t.Fatalf("no error line in %q", text)
+	}
 	var line struct{ Error fault.Wire }
 	if problem := json.Unmarshal([]byte(text[strings.Index(text, `{"error"`):]), &line); problem != nil {
 		t.Fatalf("no error line in %q: %v", text, problem)

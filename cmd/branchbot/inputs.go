@@ -67,9 +67,10 @@ func put(t *control.Trigger, name string, raw json.RawMessage) error {
 		t.Values[name] = raw
 		return nil
 	}
-	content, err := os.ReadFile(path)
+	content, err := readInput(path)
 	if err != nil {
-		return fault.New(fault.Usage, "input_unreadable", "input %s: %w", name, err).WithHint("@PATH names a file that you may read")
+		return fault.New(fault.Usage, "input_unreadable", "input %s: %w", name, err).
+			WithHint("@PATH names a file that you may read, of %d MiB at most", maxInput>>20)
 	}
 	delete(t.Values, name)
 	t.Files[name] = control.File{Name: filepath.Base(path), Bytes: content}
