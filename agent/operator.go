@@ -126,6 +126,9 @@ func (a *Agent) Enroll(ctx context.Context, in control.Enroll) (control.Enrolled
 	}
 	identity.Enrolled = a.o.Now().UTC()
 	err = a.store.Update(ctx, func(tx *store.Tx) error {
+		if before, err := vault.GetIdentity(tx); err == nil && before.Device != identity.Device {
+			return alreadyEnrolled("enrol") // by another call in the meantime
+		}
 		return errors.Join(vault.PutIdentity(tx, identity), vault.DeletePending(tx), outbox.Adopt(tx, identity.Device))
 	})
 	if err != nil {
@@ -160,13 +163,17 @@ func (a *Agent) notEnrolled(what string) error {
 		return err
 	})
 	if err == nil {
-		return fault.New(fault.Refused, "already_enrolled", "this device is enrolled, cannot %s here", what).
-			WithHint("head office decides this for an enrolled device")
+		return alreadyEnrolled(what)
 	}
 	if fault.HasCode(err, "not_enrolled") {
 		return nil
 	}
 	return err
+}
+
+func alreadyEnrolled(what string) error {
+	return fault.New(fault.Refused, "already_enrolled", "this device is enrolled, cannot %s here", what).
+		WithHint("head office decides this for an enrolled device")
 }
 
 // SetSecret stores a secret for a site that is bound. A value that is a JSON
