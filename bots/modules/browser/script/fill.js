@@ -55,6 +55,8 @@
     document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet];
   };
 
+  bb.calm = calm;
+
   const right = ({ control, wanted }) => control.family.holds(control, wanted);
 
   // burst types all quick fields in one go: Go sends everything without waiting,

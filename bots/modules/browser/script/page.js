@@ -61,7 +61,9 @@
   };
 
   // confirmation waits for a box that asks back and returns its first button.
+  const boxes = { style: ".el-overlay,.el-overlay-message-box,.el-message-box,.el-popconfirm{transition:none!important;animation:none!important}" };
   bb.confirmation = async (ms) => {
+    bb.calm(boxes);
     const box = () => all(".el-message-box,.el-popconfirm,.ant-modal-confirm").find(visible);
     const button = await until(() => box()?.querySelector(".el-message-box__btns .el-button--primary,.el-popconfirm__action .el-button--primary,.ant-btn-primary"), ms);
     return button ? spot(button) : null;
