@@ -22,8 +22,10 @@ func chromium(t *testing.T, target string, flags ...string) int {
 	if err != nil {
 		t.Fatalf("%v: run install/deps.sh", err)
 	}
-	arguments := append([]string{"--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-		"--disable-component-update", "--disable-sync", "--user-data-dir=" + t.TempDir()}, flags...)
+	arguments := append([]string{
+		"--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+		"--disable-component-update", "--disable-sync", "--user-data-dir=" + t.TempDir(),
+	}, flags...)
 	command := exec.Command(path, append(arguments, target)...)
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := command.Start(); err != nil {

@@ -22,8 +22,10 @@ func (s *submission) conclude(ctx context.Context, held *reply, err error) (Resu
 		return s.doubt(ctx, "unreadable_reply", held.status)
 	}
 	s.result.State, s.result.Receipt, s.result.Message = seen.state, seen.receipt, seen.message
-	err = s.record(ctx, wire.RecordOutcome, wire.OutcomeData{State: seen.state, Receipt: seen.receipt, Message: seen.message,
-		Status: held.status, GuardMS: s.result.GuardMS})
+	err = s.record(ctx, wire.RecordOutcome, wire.OutcomeData{
+		State: seen.state, Receipt: seen.receipt, Message: seen.message,
+		Status: held.status, GuardMS: s.result.GuardMS,
+	})
 	s.released()
 	s.driver.Picture(ctx, "after_submit")
 	return s.result, errors.Join(err, s.outcomeFault())

@@ -27,8 +27,10 @@ func (s *submission) intent() wire.IntentData {
 	if err != nil { // a manifest comes from YAML: it holds nothing that JSON cannot
 		canonical = fmt.Appendf(nil, "%#v", s.call.Values)
 	}
-	return wire.IntentData{Submit: rule.Name, Key: key, Window: rule.KeyWindow.String(), Values: s.call.Values,
-		Digest: wire.Digest(canonical), Guard: guard, Fields: len(s.call.Values)}
+	return wire.IntentData{
+		Submit: rule.Name, Key: key, Window: rule.KeyWindow.String(), Values: s.call.Values,
+		Digest: wire.Digest(canonical), Guard: guard, Fields: len(s.call.Values),
+	}
 }
 
 // BusinessKey writes the parts of a key as one text, the same for every way of

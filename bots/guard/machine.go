@@ -130,8 +130,10 @@ func (s *submission) askFirst(ctx context.Context) (bool, error) {
 		return false, nil
 	}
 	s.result.State, s.result.Receipt = wire.SubmitAlreadyThere, receipt
-	return true, s.record(ctx, wire.RecordOutcome, wire.OutcomeData{State: s.result.State, Receipt: receipt,
-		Submit: s.call.Submit.Name, Key: BusinessKey(s.call.Key), Fields: len(s.call.Values)})
+	return true, s.record(ctx, wire.RecordOutcome, wire.OutcomeData{
+		State: s.result.State, Receipt: receipt,
+		Submit: s.call.Submit.Name, Key: BusinessKey(s.call.Key), Fields: len(s.call.Values),
+	})
 }
 
 func (s *submission) probe(ctx context.Context) (map[string]string, bool, error) {

@@ -109,12 +109,18 @@ func TestDoubtIsSettledByLooking(t *testing.T) {
 		code   string
 		record string
 	}{
-		{"found", func(context.Context) (map[string]string, bool, error) { return map[string]string{"n": "1"}, true, nil },
-			wire.SubmitAcknowledged, "", "intent prepared unknown reconciled"},
-		{"absent", func(context.Context) (map[string]string, bool, error) { return nil, false, nil },
-			wire.SubmitNotProcessed, "not_processed", "intent prepared unknown reconciled"},
-		{"cannot see", func(context.Context) (map[string]string, bool, error) { return nil, false, broken },
-			wire.SubmitInDoubt, "in_doubt", "intent prepared unknown"},
+		{
+			"found", func(context.Context) (map[string]string, bool, error) { return map[string]string{"n": "1"}, true, nil },
+			wire.SubmitAcknowledged, "", "intent prepared unknown reconciled",
+		},
+		{
+			"absent", func(context.Context) (map[string]string, bool, error) { return nil, false, nil },
+			wire.SubmitNotProcessed, "not_processed", "intent prepared unknown reconciled",
+		},
+		{
+			"cannot see", func(context.Context) (map[string]string, bool, error) { return nil, false, broken },
+			wire.SubmitInDoubt, "in_doubt", "intent prepared unknown",
+		},
 		{"no probe", nil, wire.SubmitInDoubt, "in_doubt", "intent prepared unknown"},
 	}
 	for _, test := range tests {
@@ -349,10 +355,14 @@ func TestOutcomeRules(t *testing.T) {
 		{"final page", redirect("/done"), byPage, nil, nil, wire.SubmitAcknowledged, ""},
 		{"led elsewhere", redirect("/other"), byPage, nil, nil, wire.SubmitInDoubt, "in_doubt"},
 		{"login again", redirect("/login"), byPage, nil, &pack.Reply{Status: 303, Location: "/login"}, wire.SubmitNotProcessed, "not_processed"},
-		{"rejected", text(200, "application/json", `{"code":1203,"msg":"证件已过期"}`), openSubmit().Success,
-			&pack.Reply{Where: map[string][]any{"$.code": {1203, 1204}}, Message: "$.msg"}, nil, wire.SubmitRejected, "rejected"},
-		{"both hold", text(200, "application/json", `{"code":0,"data":{"accountNo":"1"}}`), openSubmit().Success,
-			&pack.Reply{Where: map[string][]any{"$.code": {0}}}, nil, wire.SubmitInDoubt, "in_doubt"},
+		{
+			"rejected", text(200, "application/json", `{"code":1203,"msg":"证件已过期"}`), openSubmit().Success,
+			&pack.Reply{Where: map[string][]any{"$.code": {1203, 1204}}, Message: "$.msg"}, nil, wire.SubmitRejected, "rejected",
+		},
+		{
+			"both hold", text(200, "application/json", `{"code":0,"data":{"accountNo":"1"}}`), openSubmit().Success,
+			&pack.Reply{Where: map[string][]any{"$.code": {0}}}, nil, wire.SubmitInDoubt, "in_doubt",
+		},
 		{"no receipt", text(200, "application/json", `{"code":0}`), openSubmit().Success, nil, nil, wire.SubmitInDoubt, "in_doubt"},
 		{"unnamed 500", text(500, "application/json", `{"code":0,"data":{"accountNo":"1"}}`), openSubmit().Success, nil, nil, wire.SubmitInDoubt, "in_doubt"},
 		{"unlisted 307", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/api/x", 307) }, openSubmit().Success, nil, nil, wire.SubmitInDoubt, "in_doubt"},

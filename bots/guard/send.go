@@ -33,7 +33,8 @@ func page(status int, code string) *reply {
 	text := html.EscapeString(code)
 	body := "<!doctype html><meta charset=utf-8><title>branchbot: " + text + "</title>\n<p>branchbot: <code>" + text + "</code></p>\n"
 	return &reply{status: status, body: []byte(body), header: http.Header{
-		"Content-Type": {"text/html; charset=utf-8"}, "Cache-Control": {"no-store"}, "X-Branchbot-Code": {code}}}
+		"Content-Type": {"text/html; charset=utf-8"}, "Cache-Control": {"no-store"}, "X-Branchbot-Code": {code},
+	}}
 }
 
 // writeTo answers the browser, adding nothing to what the site said. An error

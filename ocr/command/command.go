@@ -114,7 +114,7 @@ func (e *Engine) run(ctx context.Context, stdin []byte, args ...string) (result,
 	case ctx.Err() != nil:
 		return got, context.Cause(ctx)
 	case errors.As(err, &exit) && exit.ExitCode() < 0:
-		return got, fmt.Errorf("%w: %s", child.ErrDied, exit)
+		return got, fmt.Errorf("%w: %w", child.ErrDied, exit)
 	case err != nil:
 		return got, fmt.Errorf("%w: %s", err, strings.TrimSpace(stderr.String()))
 	}

@@ -31,8 +31,10 @@ func TestOtherRoadsToTheSite(t *testing.T) {
 		{"answer in another tab", formOf + "f.target = '_blank';", "", 1, ""},
 		{"hidden frame posts too", onSubmit + "const i = document.createElement('iframe'); i.name = 'x'; document.body.append(i); const c = f.cloneNode(true); c.target = 'x'; c.elements.name.value = f.elements.name.value; c.elements.mobile.value = f.elements.mobile.value; c.elements.product.value = f.elements.product.value; document.body.append(c); HTMLFormElement.prototype.submit.call(c); });", "", 1, ""},
 		{"answer is loaded again", "", "<script>if (!sessionStorage.again) { sessionStorage.again = 1; location.reload(); }</script>", 1, ""},
-		{"answer goes back and posts again", "if (sessionStorage.was) { const p = document.createElement('form'); p.method = 'post'; p.action = '/api/native'; p.innerHTML = '<input name=name value=李四>'; document.body.append(p); p.submit(); } sessionStorage.was = 1;",
-			"<script>setTimeout(() => history.back())</script>", 1, ""},
+		{
+			"answer goes back and posts again", "if (sessionStorage.was) { const p = document.createElement('form'); p.method = 'post'; p.action = '/api/native'; p.innerHTML = '<input name=name value=李四>'; document.body.append(p); p.submit(); } sessionStorage.was = 1;",
+			"<script>setTimeout(() => history.back())</script>", 1, "",
+		},
 		{"socket instead", onSubmit + "e.preventDefault(); const s = new WebSocket('wss://' + location.host + '/api/native'); s.onopen = () => s.send(String(data())); });", "", 0, "nothing_sent"},
 		{"stream instead", onSubmit + "e.preventDefault(); const text = new TextEncoder().encode(String(data())); fetch('/api/native', {method: 'POST', duplex: 'half', headers: {'Content-Type': 'application/x-www-form-urlencoded'}, body: new ReadableStream({start(c) { c.enqueue(text); c.close(); }})}).catch(() => {}); });", "", 0, "nothing_sent"}, // Chromium streams over HTTP/2 only
 		{"other method", onSubmit + "e.preventDefault(); fetch('/api/native', {method: 'PUT', body: data()}); });", "", 0, "nothing_sent"},

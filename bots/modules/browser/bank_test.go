@@ -106,9 +106,11 @@ func TestElementPlusForm(t *testing.T) {
 	body := records[0].Body
 	delete(body, "csrf")
 	delete(body, "timestamp")
-	want := map[string]any{"action": "create", "channel": "branch", "name": "张三", "idType": "01", "idNumber": "31010119900101123X",
+	want := map[string]any{
+		"action": "create", "channel": "branch", "name": "张三", "idType": "01", "idNumber": "31010119900101123X",
 		"birth": "1990-01-01", "sex": "F", "ethnicity": "汉", "address": "上海市浦东新区示例路1号", "mobile": "13800000000", "occupation": "04",
-		"product": "01", "currency": "USD", "branch": "3205", "sms": true, "ebank": false, "remark": "现场办理"}
+		"product": "01", "currency": "USD", "branch": "3205", "sms": true, "ebank": false, "remark": "现场办理",
+	}
 	if diff := cmp.Diff(want, body); diff != "" {
 		t.Error(diff)
 	}

@@ -108,7 +108,8 @@ func TestTroublesomePages(t *testing.T) {
 // What a script can do wrong, and what a page can lack: the code, and what it says.
 func TestScriptErrors(t *testing.T) {
 	t.Parallel()
-	pages := map[string]string{"/new": smallPage,
+	pages := map[string]string{
+		"/new":    smallPage,
 		"/two":    smallPage + smallPage,
 		"/locked": `<title>x</title><label>姓名 <input readonly value="a"></label>`,
 		"/alert":  `<title>x</title><script>setTimeout(() => alert('系统错误'))</script>`,
@@ -177,8 +178,10 @@ func TestPagesEndWithTheirStep(t *testing.T) {
 // A secret goes to its own origin only, and never to the script.
 func TestSecrets(t *testing.T) {
 	t.Parallel()
-	pages := map[string]string{"/login": `<title>x</title><form><label>用户名 <input name="u"></label><label>密码 <input name="p" type="password"></label><button type="button" onclick="document.body.append('Geheim-123456')">登录</button></form>`,
-		"/new": `<title>y</title><p>ok</p>`}
+	pages := map[string]string{
+		"/login": `<title>x</title><form><label>用户名 <input name="u"></label><label>密码 <input name="p" type="password"></label><button type="button" onclick="document.body.append('Geheim-123456')">登录</button></form>`,
+		"/new":   `<title>y</title><p>ok</p>`,
+	}
 	manifest := plainManifest + "logins:\n  core: {site: core, run: login_core, secret: core, request: POST /login}\n"
 	const login = `
 def login_core(page, secret):

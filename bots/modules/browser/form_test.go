@@ -59,9 +59,11 @@ func TestNativeForm(t *testing.T) {
 	if want := `["S-1", "nearby", "placeholder", "S-1"]`; got.String() != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
-	want := map[string][]string{"name": {"张三"}, "number": {"310101199001011234"}, "mobile": {"13800000000"}, "mail": {"a@example.com"},
+	want := map[string][]string{
+		"name": {"张三"}, "number": {"310101199001011234"}, "mobile": {"13800000000"}, "mail": {"a@example.com"},
 		"amount": {"1234.50"}, "birth": {"1990-01-01"}, "kind": {"02"}, "sex": {"F"}, "sms": {"1"}, "remark": {"第一行，第二行"},
-		"secret": {""}, "other": {""}}
+		"secret": {""}, "other": {""},
+	}
 	if posts := s.sent(); len(posts) != 1 {
 		t.Fatalf("the site got %d posts, want 1: %v\n%s", len(posts), posts, b.log)
 	} else if diff := cmp.Diff(want, posts[0].form); diff != "" {

@@ -93,8 +93,10 @@ func newBench(t testing.TB, manifest string, origins map[string]string, roots []
 		t.Fatal(err)
 	}
 	b := &bench{TB: t, pack: &pack.Pack{Manifest: parsed}, ctx: t.Context(), log: &safeBuffer{}, secrets: map[string]host.Secret{}}
-	b.start = &host.Start{Run: "run_test", Bot: parsed.Name, Trust: "embedded", Origins: origins, Roots: roots, Scratch: scratch,
-		Browser: host.BrowserSettings{Helper: []string{helper, "__browser"}}}
+	b.start = &host.Start{
+		Run: "run_test", Bot: parsed.Name, Trust: "embedded", Origins: origins, Roots: roots, Scratch: scratch,
+		Browser: host.BrowserSettings{Helper: []string{helper, "__browser"}},
+	}
 	b.module = newModule(b)
 	t.Cleanup(func() {
 		if err := b.module.Close(); err != nil {

@@ -48,7 +48,7 @@ func (l launch) command(path string, flags []string) *exec.Cmd {
 	if helper := l.settings.Helper; len(helper) > 0 {
 		args = append(append(append([]string{}, helper...), strconv.Itoa(os.Getpid())), args...)
 	}
-	cmd := exec.Command(args[0], args[1:]...)
+	cmd := exec.Command(args[0], args[1:]...) //nolint:noctx // the browser outlives the call that starts it; Close ends it
 	cmd.Env = l.environment(cmd.Environ())
 	cmd.Dir = l.profile()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}

@@ -25,7 +25,12 @@ func TestOriginOf(t *testing.T) {
 		{"http://core.example:80/", "http://core.example"},
 		{"https://core.example:8443", "https://core.example:8443"},
 		{"https://[::1]:443/", "https://[::1]"},
-		{"ftp://core.example", ""}, {"https://", ""}, {"core.example", ""}, {"https://a@core.example", ""}, {"", ""}, {"https://%zz", ""},
+		{"ftp://core.example", ""},
+		{"https://", ""},
+		{"core.example", ""},
+		{"https://a@core.example", ""},
+		{"", ""},
+		{"https://%zz", ""},
 	}
 	for _, tt := range tests {
 		got, err := originOf(tt.in)

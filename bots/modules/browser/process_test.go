@@ -48,8 +48,10 @@ func holdBrowser(scratch string) {
 }
 
 func testLaunch(scratch string) launch {
-	return launch{settings: host.BrowserSettings{Helper: []string{"/proc/self/exe", "__browser"}}, scratch: scratch,
-		proxy: "127.0.0.1:9", pulse: usualPulse(), logger: slog.New(slog.DiscardHandler)}
+	return launch{
+		settings: host.BrowserSettings{Helper: []string{"/proc/self/exe", "__browser"}}, scratch: scratch,
+		proxy: "127.0.0.1:9", pulse: usualPulse(), logger: slog.New(slog.DiscardHandler),
+	}
 }
 
 func scratch(t *testing.T) string {

@@ -2,6 +2,7 @@ package browser
 
 import (
 	"fmt"
+	"net/http"
 	"net/url"
 	"slices"
 
@@ -21,7 +22,7 @@ func (p *page) because(err error) error {
 	refusals := p.m.proxy.Refusals()
 	for _, r := range slices.Backward(refusals[min(p.refused, len(refusals)):]) {
 		u, parseErr := url.Parse(r.URL)
-		if parseErr != nil || u.Scheme+"://"+u.Host != p.at.origin || r.Method == "GET" {
+		if parseErr != nil || u.Scheme+"://"+u.Host != p.at.origin || r.Method == http.MethodGet {
 			continue
 		}
 		if fault.Code(err) == "submit_mismatch" {
