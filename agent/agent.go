@@ -92,7 +92,7 @@ func (a *Agent) assemble() error {
 	}
 	a.packs = packs.New(o.Config.Data, shipped)
 	a.workers = pool.Open(pool.Options{
-		Program: o.Config.OCR.Program, Logger: a.logger("ocr"), MaxWorkers: o.Config.OCR.Workers, MemoryLimit: int64(o.Config.OCR.Memory),
+		Program: o.Config.OCR.Program, Logger: o.Logger, MaxWorkers: o.Config.OCR.Workers, MemoryLimit: int64(o.Config.OCR.Memory),
 	})
 	a.uplink = uplink.New(uplink.Options{
 		Store: a.store, Evidence: a.evidence, Proxy: o.Config.Proxy, Logger: a.logger("uplink"),

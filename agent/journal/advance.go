@@ -62,7 +62,7 @@ func (h *head) outcome(tx *store.Tx, r wire.JournalRecord) error {
 		if outcome.State == wire.SubmitAcknowledged {
 			return orderFault("an answer without INTENT")
 		}
-		return nil
+		return h.foundEarly(tx, r.Run, outcome.Key)
 	case wire.SubmitRejected, wire.SubmitRefused, wire.SubmitNotProcessed:
 		return h.free(tx)
 	case wire.SubmitInDoubt:

@@ -73,6 +73,22 @@ func (h *head) claim(tx *store.Tx, r wire.JournalRecord) error {
 	return store.PutJSON(tx, store.Keys, id, Claim{Pack: h.Pack, Run: r.Run, Submit: intent.Submit, Window: window})
 }
 
+// foundEarly checks a record that the look-up found before anything was meant to
+// be sent: the business key of another run stays that run's, open or settled.
+func (h *head) foundEarly(tx *store.Tx, run, key string) error {
+	if key == "" {
+		return nil
+	}
+	there, taken, err := findClaim(tx, claimKey(tx, h.Pack, key))
+	if err != nil {
+		return inDoubt("", "who has this business key cannot be read: %w", err)
+	}
+	if taken && there.Run != run {
+		return takenFault(there)
+	}
+	return nil
+}
+
 func keyWindow(text string) (time.Duration, error) {
 	if text == "" {
 		return DefaultWindow, nil

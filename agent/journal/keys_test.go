@@ -39,6 +39,30 @@ func TestTakenKeyNamesRunAndReceipt(t *testing.T) {
 	}
 }
 
+// A record that the look-up finds may be another run's: its key stays its own.
+func TestFoundEarlyRespectsTheKeyOfAnotherRun(t *testing.T) {
+	t.Parallel()
+	s := openStore(t, newClock())
+	early := func(run string) wire.JournalRecord {
+		return record(run, wire.RecordOutcome, wire.OutcomeData{State: wire.SubmitAlreadyThere, Key: "k", Receipt: map[string]string{"account_no": "14"}})
+	}
+	if err := write(t, s, start("run_a"), intent("run_a", "k"), plain("run_a", wire.RecordPrepared), start("run_b")); err != nil {
+		t.Fatal(err)
+	}
+	if err := write(t, s, early("run_b")); !fault.HasCode(err, "key_in_doubt") {
+		t.Errorf("while run_a is open: %v, want key_in_doubt", err)
+	}
+	if err := write(t, s, outcome("run_a", wire.SubmitAcknowledged)); err != nil {
+		t.Fatal(err)
+	}
+	if err := write(t, s, early("run_b")); !fault.HasCode(err, "already_submitted") {
+		t.Errorf("after run_a was answered: %v, want already_submitted", err)
+	}
+	if err := write(t, s, early("run_a")); err != nil {
+		t.Errorf("its own record: %v", err)
+	}
+}
+
 // A claim that cannot be read is no free key.
 func TestDamagedClaimIsInDoubt(t *testing.T) {
 	t.Parallel()

@@ -208,6 +208,9 @@ func (s *submission) waitForRequest(ctx context.Context, pressed <-chan error) (
 	case errors.Is(err, errNothingSent):
 		err = fmt.Errorf("%w within %s", err, s.call.Deadline)
 	}
+	if fault.Of(err).Retryable { // a press that failed in a way of its own: a browser that died
+		return nil, fmt.Errorf("submit %s: nothing was sent: %w", s.call.Submit.Name, err)
+	}
 	return nil, fault.New(fault.Application, codeNothing, "submit %s: nothing was sent: %w", s.call.Submit.Name, err).
 		WithHint("the page did not make the request that the manifest names; look at the picture taken before the press").Retry()
 }

@@ -177,7 +177,8 @@ func TestCancelReachesTheRunner(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(fault.New(fault.Interrupted, "cancelled", "cancelled by a test"))
-	finish, err := supervise(ctx, t, "cancelled", nil)
+	patient := func(o *Options, _ *host.Start) { o.Grace = time.Minute } // a busy machine starts a process late
+	finish, err := supervise(ctx, t, "cancelled", patient)
 	if err != nil || finish.State != wire.Cancelled || finish.Exception.Code != "cancelled" {
 		t.Errorf("finish %+v, error %v; want the runner's own report", finish, err)
 	}

@@ -105,6 +105,10 @@ func readInput(path string) ([]byte, error) {
 
 // choose names the pack: a folder, a pack file, or a bot that came with branchbot.
 func choose(name string, t *control.Trigger) error {
+	if strings.HasSuffix(name, ".json") {
+		return fault.New(fault.Usage, "recording_unsupported", "%s is a recording; this version does not play recordings yet", name).
+			WithHint("write a pack: docs/bots.md")
+	}
 	p, err := pack.Load(name)
 	if fault.HasCode(err, "pack_not_found") && !strings.ContainsAny(name, `/\`) {
 		t.Bot = name

@@ -15,7 +15,7 @@ import (
 )
 
 type ocrCmd struct {
-	Files    []string `arg:"" name:"file" help:"Pictures." type:"path"`
+	Files    []string `arg:"" name:"file" help:"Pictures."`
 	Kind     string   `help:"Kind of document, or auto." default:"auto"`
 	Together bool     `help:"The files are sides or pages of one document."`
 	AsOf     string   `help:"Day at which expiry is judged: YYYY-MM-DD, or none; today unless told." placeholder:"DATE"`
@@ -52,6 +52,9 @@ func (c ocrCmd) Run(inv *cli.Invocation) (err error) {
 		if inv.Ctx.Err() != nil {
 			return inv.Ctx.Err()
 		}
+		if fault.HasCode(err, "document_request") { // the same for every file: wrong usage
+			return err
+		}
 		if err != nil {
 			failed = errors.Join(failed, err)
 			err = c.printUnread(inv, strings.Join(group, " "), err)
@@ -63,7 +66,8 @@ func (c ocrCmd) Run(inv *cli.Invocation) (err error) {
 		}
 	}
 	if failed != nil {
-		return fault.New(fault.Application, "files_unread", "some files could not be read: %w", failed)
+		return fault.New(fault.Application, "files_unread", "some files could not be read: %w", failed).
+			WithHint("each file's line says what is wrong with it")
 	}
 	return nil
 }

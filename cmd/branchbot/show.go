@@ -26,7 +26,7 @@ func outcome(view wire.Run) error {
 		return nil
 	case wire.WaitingOn, wire.InDoubt:
 		return fault.New(fault.Waiting, string(view.State), "the run %s needs a person", view.Run).
-			WithHint("branchbot answer %s --as NAME (--submitted REFERENCE | --not-submitted | --cancel), then: branchbot run --resume %s", view.Run, view.Run)
+			WithHint("branchbot answer %s --as NAME (--submitted REFERENCE | --not-submitted | --cancel); a running agent then goes on by itself, else: branchbot run --resume %s", view.Run, view.Run)
 	case wire.Cancelled:
 		return fault.New(fault.Interrupted, "cancelled", "the run %s was cancelled", view.Run).
 			WithHint("nothing of it goes on; start it again if it is still wanted")
