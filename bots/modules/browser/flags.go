@@ -25,7 +25,7 @@ func (l launch) flags(root bool) []string {
 		"--no-first-run", "--no-default-browser-check", "--no-pings", "--no-service-autorun",
 		"--disable-background-networking", "--disable-component-update", "--disable-component-extensions-with-background-pages",
 		"--disable-sync", "--disable-default-apps", "--disable-extensions", "--disable-domain-reliability",
-		"--disable-breakpad", "--disable-crash-reporter", "--disable-crashpad-for-testing", "--disable-field-trial-config", "--disable-client-side-phishing-detection",
+		"--disable-breakpad", "--disable-crash-reporter", "--disable-field-trial-config", "--disable-client-side-phishing-detection",
 		"--disable-background-timer-throttling", "--disable-backgrounding-occluded-windows", "--disable-renderer-backgrounding",
 		"--disable-back-forward-cache", "--disable-dev-shm-usage", "--disable-search-engine-choice-screen",
 		"--disable-hang-monitor", "--disable-prompt-on-repost", "--disable-save-password-bubble", "--deny-permission-prompts",
