@@ -46,14 +46,14 @@ type Config struct {
 func Run(ctx context.Context, c Config) (finish host.Finish) {
 	defer func() {
 		if p := recover(); p != nil {
-			finish = Failed(crash(c.Logger, p))
+			finish = failed(crash(c.Logger, p))
 		}
 	}()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	r, err := newRun(ctx, c)
 	if err != nil {
-		return Failed(err)
+		return failed(err)
 	}
 	defer r.close()
 	return r.finish(r.evaluate())
@@ -66,7 +66,7 @@ func crash(logger *slog.Logger, p any) error {
 	return fault.New(fault.Application, fault.CodeInternal, "the engine crashed: %v", p)
 }
 
-// Failed is the finish of a run that ended with err before it could do anything.
-func Failed(err error) host.Finish {
+// failed is the finish of a run that ended with err before it could do anything.
+func failed(err error) host.Finish {
 	return host.Finish{State: wire.Failed, Exception: exception(err)}
 }

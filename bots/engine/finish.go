@@ -14,11 +14,8 @@ import (
 	"branchbot/internal/wire"
 )
 
-// Kinds of exception.
-const (
-	business    = "business"
-	application = "application"
-)
+// business is the kind of exception that is never tried again.
+const business = "business"
 
 // finish says how the run ended. No run ends failed or cancelled, and none
 // succeeds, while a submit is open.
@@ -71,10 +68,8 @@ func state(err error) wire.RunState {
 // exception is err as people see it: coded, with the place in the script.
 func exception(err error) *wire.Exception {
 	e := fault.Of(err)
-	x := &wire.Exception{Kind: application, Code: e.Code, Message: e.Message, Hint: e.Hint, Class: string(e.Class), Where: where(err)}
-	if e.Class == fault.Business {
-		x.Kind = business
-	}
+	x := host.Exception(err)
+	x.Where = where(err)
 	if site := (*fault.Error)(nil); e.Code == "rejected" && errors.As(err, &site) {
 		x.Message = site.Message // the site's own words; where says the rest
 	}

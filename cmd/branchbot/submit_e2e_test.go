@@ -50,6 +50,24 @@ func TestStoredThenCutIsOneRecord(t *testing.T) {
 	}
 }
 
+// The look-up would find the account of the first run; the key is that run's all
+// the same, and the person is told which.
+func TestTheSameKeyIsNotTakenTwice(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, world.Options{Site: bank.Options{AllowDuplicates: true}})
+	first, code := open(t, w, "plain", number)
+	if code != 0 {
+		t.Fatalf("first run: exit %d, %+v", code, first.Exception)
+	}
+	second, code := open(t, w, "plain", number)
+	if code != 3 || second.Exception == nil || second.Exception.Code != "already_submitted" || !strings.Contains(second.Exception.Message, first.Run) {
+		t.Errorf("second run: exit %d, %+v; want 3 and already_submitted by %s", code, second.Exception, first.Run)
+	}
+	if got := len(w.Site.Records()); got != 1 {
+		t.Errorf("%d records at the site, want 1", got)
+	}
+}
+
 // A person decides about what nobody could see: the agent dies while the site
 // keeps the answer back.
 func TestKilledWithAnOpenSubmitIsInDoubt(t *testing.T) {
