@@ -26,8 +26,8 @@ help: ## this list
 deps: ## install what is missing on Debian or Ubuntu (root or sudo)
 	@install/deps.sh
 
-ASSETS := internal/ui/assets/htmx.min.js internal/testkit/bank/assets/vue.global.prod.js
-LOCKS := $(wildcard internal/ui/package-lock.json internal/testkit/bank/package-lock.json)
+ASSETS := internal/ui/assets/htmx.min.js internal/bank/assets/vue.global.prod.js
+LOCKS := $(wildcard internal/ui/package-lock.json internal/bank/package-lock.json)
 
 .PHONY: assets
 assets: $(ASSETS) ## front-end files, from npm by lock file
@@ -81,5 +81,5 @@ bench: build ## benchmarks and sizes (BENCH=REGEXP chooses)
 
 .PHONY: clean
 clean: ## remove what was built and fetched
-	@rm -rf bin out internal/ui/node_modules internal/testkit/bank/node_modules
-	@find internal/ui/assets internal/testkit/bank/assets -type f ! -name README.md -delete
+	@rm -rf bin out internal/ui/node_modules internal/bank/node_modules
+	@find internal/ui/assets internal/bank/assets -type f ! -name README.md -delete

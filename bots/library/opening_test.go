@@ -15,7 +15,7 @@ import (
 	"branchbot/bots/modules/all"
 	"branchbot/bots/modules/browser"
 	"branchbot/bots/pack"
-	"branchbot/internal/testkit/bank"
+	"branchbot/internal/bank"
 	"branchbot/internal/wire"
 	"branchbot/ocr"
 )

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"branchbot/internal/testkit/bank"
+	"branchbot/internal/bank"
 	"branchbot/internal/testkit/binaries"
 	"branchbot/internal/testkit/world"
 	"branchbot/internal/wire"

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"branchbot/internal/testkit/bank"
+	"branchbot/internal/bank"
 	"branchbot/internal/testkit/procs"
 	"branchbot/internal/testkit/world"
 	"branchbot/internal/wire"

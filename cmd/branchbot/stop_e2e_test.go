@@ -13,7 +13,7 @@ import (
 	"syscall"
 	"testing"
 
-	"branchbot/internal/testkit/bank"
+	"branchbot/internal/bank"
 	"branchbot/internal/testkit/binaries"
 	"branchbot/internal/testkit/procs"
 	"branchbot/internal/testkit/world"

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"branchbot/internal/testkit/bank"
+	"branchbot/internal/bank"
 	"branchbot/internal/testkit/world"
 	"branchbot/internal/wire"
 )

@@ -9,7 +9,7 @@ import (
 	"os/exec"
 	"testing"
 
-	"branchbot/internal/testkit/bank"
+	"branchbot/internal/bank"
 	"branchbot/internal/testkit/binaries"
 	"branchbot/internal/testkit/procs"
 	"branchbot/internal/testkit/world"

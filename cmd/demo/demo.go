@@ -11,9 +11,9 @@ import (
 	"strings"
 	"time"
 
+	"branchbot/internal/bank"
 	"branchbot/internal/cli"
 	"branchbot/internal/fault"
-	"branchbot/internal/testkit/bank"
 	"branchbot/internal/testkit/world"
 	"branchbot/internal/wire"
 )

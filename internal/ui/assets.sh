@@ -30,7 +30,7 @@ check() { # folder
 
 mode=${1:-}
 ui=internal/ui
-bank=internal/testkit/bank
+bank=internal/bank
 install_modules $ui
 install_modules $bank
 copy $ui htmx.org/dist/htmx.min.js htmx.org/dist/ext/hx-sse.min.js

@@ -232,7 +232,7 @@ func TestHandler(t *testing.T) {
 // The libraries are copied by assets.sh; where they are, they are what was reviewed.
 func TestCopiedLibrariesAreTheReviewedOnes(t *testing.T) {
 	t.Parallel()
-	for _, folder := range []string{".", "../testkit/bank"} {
+	for _, folder := range []string{".", "../bank"} {
 		sums, err := os.ReadFile(filepath.Join(folder, "assets.sha256"))
 		if err != nil {
 			t.Fatal(err)

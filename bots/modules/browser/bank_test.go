@@ -12,7 +12,7 @@ import (
 	"go.starlark.net/starlark"
 
 	"branchbot/bots/host"
-	"branchbot/internal/testkit/bank"
+	"branchbot/internal/bank"
 	"branchbot/internal/wire"
 )
 

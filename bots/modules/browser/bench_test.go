@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"branchbot/internal/testkit/bank"
+	"branchbot/internal/bank"
 )
 
 // BenchmarkFill measures locate, fill and read back: native controls, and the

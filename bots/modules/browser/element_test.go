@@ -50,7 +50,7 @@ func elementSite(t *testing.T) *site {
 	t.Helper()
 	pages := map[string]string{"/new": elementPage}
 	for _, name := range []string{"index.css", "vue.global.prod.js", "index.full.min.js", "zh-cn.min.js"} {
-		data, err := os.ReadFile("../../../internal/testkit/bank/assets/" + name)
+		data, err := os.ReadFile("../../../internal/bank/assets/" + name)
 		if err != nil {
 			t.Fatalf("%v: run internal/ui/assets.sh", err)
 		}

@@ -52,7 +52,7 @@ func TestRules(t *testing.T) {
 		{"nobody imports cmd", "agent/a.go", `import _ "branchbot/cmd/demo"`, "agent must not import cmd/demo"},
 		{"a new folder on top", "helpers/a.go", `import _ "branchbot/internal/wire"`, "helpers must not import internal/wire"},
 		{"downwards is fine", "agent/a.go", `import _ "branchbot/bots/runner"`, ""},
-		{"testkit builds on all", "internal/testkit/bank/a.go", `import _ "branchbot/headoffice"`, ""},
+		{"testkit builds on all", "internal/testkit/world/a.go", `import _ "branchbot/headoffice"`, ""},
 
 		{"rod in agent", "agent/a.go", `import _ "github.com/go-rod/rod"`, "confined library"},
 		{"rod at home", "bots/modules/browser/cdp/a.go", `import _ "github.com/go-rod/rod/lib/cdp"`, ""},
@@ -62,8 +62,10 @@ func TestRules(t *testing.T) {
 		{"bbolt in a test elsewhere", "agent/journal/a_test.go", `import _ "go.etcd.io/bbolt"`, "in tests too"},
 		{"bbolt at home", "agent/store/a_test.go", `import _ "go.etcd.io/bbolt"`, ""},
 		{"go-cmp in product code", "agent/a.go", `import _ "github.com/google/go-cmp/cmp"`, "confined library"},
-		{"testkit in product code", "agent/a.go", `import _ "branchbot/internal/testkit/bank"`, "confined library"},
-		{"testkit in the demo", "cmd/demo/a.go", `import _ "branchbot/internal/testkit/bank"`, ""},
+		{"testkit in product code", "agent/a.go", `import _ "branchbot/internal/testkit/world"`, "confined library"},
+		{"sample bank in product code", "agent/a.go", `import _ "branchbot/internal/bank"`, "confined library"},
+		{"sample bank at its desk", "cmd/branchbot/a.go", `import _ "branchbot/internal/bank"`, ""},
+		{"testkit in the demo", "cmd/demo/a.go", `import _ "branchbot/internal/testkit/world"`, ""},
 
 		{"exit", "agent/a.go", "import \"os\"\nfunc f() { os.Exit(1) }", "os.Exit"},
 		{"exit under another name", "agent/a.go", "import sys \"os\"\nfunc f() { sys.Exit(1) }", "sys.Exit"},

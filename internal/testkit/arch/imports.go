@@ -32,6 +32,7 @@ func confined() map[string]string {
 		"github.com/rogpeppe/go-internal": "", // tests only
 		"github.com/google/go-cmp":        "", // tests only
 		"branchbot/internal/testkit":      "cmd/demo",
+		"branchbot/internal/bank":         "cmd", // the sample site: demo and torture show with it
 	}
 }
 

@@ -16,8 +16,8 @@ import (
 	"strings"
 	"time"
 
+	"branchbot/internal/bank"
 	"branchbot/internal/fault"
-	"branchbot/internal/testkit/bank"
 	"branchbot/internal/testkit/specimen"
 )
 

@@ -7,7 +7,7 @@ import (
 	"github.com/go-rod/rod/lib/input"
 	"github.com/google/go-cmp/cmp"
 
-	"branchbot/internal/testkit/bank"
+	"branchbot/internal/bank"
 	"branchbot/internal/ui/uitest"
 )
 

@@ -11,8 +11,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io"
-	"log"
+	"log/slog"
 	"math/big"
 	"net"
 	"net/http"
@@ -50,7 +49,7 @@ func (s *Site) Start(ctx context.Context, how Listen) (*Running, error) {
 	server := &http.Server{
 		Handler: s.handler, ConnContext: withConnection, Protocols: new(http.Protocols), ReadHeaderTimeout: time.Minute,
 		BaseContext: func(net.Listener) context.Context { return serving },
-		ErrorLog:    log.New(io.Discard, "", 0), // cut connections are on purpose
+		ErrorLog:    slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug), // cut connections are on purpose
 	}
 	server.Protocols.SetHTTP1(true)
 	server.Protocols.SetHTTP2(how.HTTP2)

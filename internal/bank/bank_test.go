@@ -17,7 +17,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"branchbot/internal/testkit/bank"
+	"branchbot/internal/bank"
 )
 
 // visitor is a teller with net/http in place of a browser.

@@ -1,4 +1,4 @@
-// Package bank is a sample core-banking site for tests and the demo: sign-in,
+// Package bank is a sample core-banking site for tests, demo and torture: sign-in,
 // account opening in Element Plus and with native controls, a look-up page, and
 // switches that make it misbehave the way real ones do. It keeps what it
 // received and tells it, so that a test compares with the truth and not with
