@@ -92,10 +92,11 @@ func (d *description) submit(r wire.JournalRecord) {
 	case wire.RecordUnknown:
 		view.State = wire.SubmitInDoubt
 	case wire.RecordReconciled:
-		view.State = data[wire.ReconciledData](r).State
+		told := data[wire.ReconciledData](r)
+		view.State, view.Receipt = told.State, told.Receipt
 	case wire.RecordOutcome:
 		outcome := data[wire.OutcomeData](r)
-		view.State, view.GuardMS = outcome.State, outcome.GuardMS
+		view.State, view.GuardMS, view.Receipt = outcome.State, outcome.GuardMS, outcome.Receipt
 		view.Mismatches = append([]wire.Mismatch{}, outcome.Mismatches...)
 	}
 	d.open, d.run.State = isOpen(view.State), wire.Running
@@ -117,7 +118,7 @@ func (d *description) submitView(r wire.JournalRecord) *wire.SubmitView {
 	intent := data[wire.IntentData](r) // an outcome without an intent has the same names
 	if last < 0 || d.run.Submits[last].Key != intent.Key || d.run.Submits[last].Name != intent.Submit {
 		d.run.Submits = append(d.run.Submits, wire.SubmitView{
-			Name: intent.Submit, Key: intent.Key, Guard: intent.Guard, Fields: intent.Fields, Mismatches: []wire.Mismatch{},
+			Name: intent.Submit, Key: intent.Key, Guard: intent.Guard, Fields: intent.Fields, Mismatches: []wire.Mismatch{}, KeyWindow: intent.Window,
 		})
 		last++
 	}

@@ -75,6 +75,10 @@ type Start struct {
 	Deadline time.Time                  `json:"deadline"`
 	Journal  []wire.JournalRecord       `json:"journal,omitempty"` // what already happened
 	Scratch  string                     `json:"scratch"`           // private folder, wiped afterwards
+	// LookFirst: this device was restored, something may have been sent that it
+	// does not remember. Every submit looks its key up before the first press,
+	// whatever probe_first says; one that cannot be looked up is not sent.
+	LookFirst bool `json:"look_first,omitempty"`
 }
 
 // BrowserSettings say how Chromium is started.

@@ -41,6 +41,14 @@ type Settler interface {
 	Settle(thread *starlark.Thread, scope Scope) (receipt map[string]string, found bool, err error)
 }
 
+// Repairer is a Module that holds something of the outside world that can break
+// (a page, a browser, a sign-in). The engine calls it between two attempts of a
+// step: failure is what the last one ended with, attempt is its number, from 1.
+// It is best effort: what cannot be mended fails the next attempt.
+type Repairer interface {
+	Repair(ctx context.Context, failure error, attempt int)
+}
+
 // Runtime is what a module may use. Methods that take a thread must be called
 // on the script's own goroutine, inside a builtin call.
 type Runtime interface {

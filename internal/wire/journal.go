@@ -48,9 +48,16 @@ type JournalRecord struct {
 	Data json.RawMessage `json:"data,omitempty"`
 	MS   int64           `json:"ms,omitempty"`
 	At   time.Time       `json:"at"`
+	Up   *Uptime         `json:"up,omitempty"` // of the records that a wait is measured from
 	By   By              `json:"by"`
 	Prev string          `json:"prev"`
 	Hash string          `json:"hash"`
+}
+
+// Uptime is a moment by the machine's own clock, which no change of the date can move.
+type Uptime struct {
+	Boot string `json:"boot"` // random, new with each start of the machine
+	MS   int64  `json:"ms"`   // since then
 }
 
 // ResultData is the Data of a RESULT: a value, or the coded error it ended with.
@@ -127,6 +134,18 @@ type StartData struct {
 	Trigger string            `json:"trigger"`
 	Inputs  json.RawMessage   `json:"inputs"`
 	Origins map[string]string `json:"origins"`
+}
+
+// TimerData is the Data of TIMER: a wait that holds over restarts. It began when
+// the record was written.
+type TimerData struct {
+	Name     string `json:"name"` // backoff | settle
+	LengthMS int64  `json:"length_ms"`
+}
+
+// SignalData is the Data of SIGNAL: what somebody told the run.
+type SignalData struct {
+	Signal string `json:"signal"` // resume | cancel | answer | restored
 }
 
 // EndData is the Data of END.

@@ -65,6 +65,9 @@ type SubmitView struct {
 	Mismatches []Mismatch `json:"mismatches"`
 	Attempts   int        `json:"attempts"`
 	GuardMS    float64    `json:"guard_ms"`
+
+	Receipt   map[string]string `json:"receipt,omitempty"`    // what the business system gave
+	KeyWindow string            `json:"key_window,omitempty"` // how long the key stays taken, Go duration
 }
 
 // FormView is one filled form of a run.
