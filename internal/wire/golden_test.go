@@ -31,7 +31,7 @@ func messages() map[string]any {
 		State: wire.Failed, Output: json.RawMessage(`{"account":"6222"}`),
 		Exception:    &wire.Exception{Kind: "business", Code: "rejected", Message: "refused", Hint: "correct it", Where: "main.star:2:13 in run", Class: "business"},
 		Steps:        []wire.StepView{{Name: "open account", Kind: "submit", State: "done", MS: 12, Attempts: 1}},
-		Submits:      []wire.SubmitView{{Name: "open", Key: "110105|savings", State: wire.SubmitRejected, Guard: "payload", Fields: 14, Mismatches: []wire.Mismatch{bad}, Attempts: 1, GuardMS: 1.9}},
+		Submits:      []wire.SubmitView{{Name: "open", Key: "110105|savings", State: wire.SubmitRejected, Guard: "payload", Fields: 14, Mismatches: []wire.Mismatch{bad}, Attempts: 1, GuardMS: 1.9, Receipt: map[string]string{"account_no": "6222"}, KeyWindow: "8760h"}},
 		Forms:        []wire.FormView{{Form: "个人开户", Fields: 14, Healed: 1, MS: 85}},
 		Evidence:     []wire.EvidenceRef{{Digest: "sha256:bb", Kind: "before_submit", MediaType: "image/png", Bytes: 3, Step: "open account", At: at}},
 		Origins:      map[string]string{"core": "https://core.example"},
@@ -42,16 +42,19 @@ func messages() map[string]any {
 		"run": run,
 		"record": wire.Record{
 			V: wire.RecordVersion, Device: "dev_a", Epoch: "e1", Seq: 7, Kind: wire.KindRun, Subject: run.Run,
-			Created: at, BusinessDate: "2026-11-23", By: by, Body: json.RawMessage(`{"run":"run_2345abcd"}`),
+			Created: at, BusinessDate: "2026-11-23", By: by, Body: json.RawMessage(`{"run":"run_2345abcd"}`), Former: &wire.Place{Epoch: "e0", Seq: 3},
 		},
-		"ingest_request": wire.IngestRequest{Device: "dev_a", Epoch: "e1", FirstSeq: 7, Records: []json.RawMessage{json.RawMessage(`{"seq":7}`)}},
-		"ingest_reply":   wire.IngestReply{Incarnation: "i1", Epoch: "e1", NextSeq: 8, MaxBatch: 500, RetryAfter: 3},
+		"epoch_began":    wire.EpochBegan{Former: "e0", FormerTo: 3, Reason: "restored", Lost: map[string]uint64{"runs": 2}, Snapshot: &at},
+		"keys_request":   wire.KeysRequest{Device: "dev_a", Since: at, After: run.Run},
+		"keys_reply":     wire.KeysReply{Runs: []wire.Run{run}, More: true},
+		"ingest_request": wire.IngestRequest{Device: "dev_a", Epoch: "e1", FirstSeq: 7, Oldest: 2, Records: []json.RawMessage{json.RawMessage(`{"seq":7}`)}},
+		"ingest_reply":   wire.IngestReply{Incarnation: "i1", Epoch: "e1", NextSeq: 8, MaxBatch: 500, RetryAfter: 3, Last: "sha256:33"},
 		"enrol_token":    wire.EnrolToken{Token: "secret", CA: "-----BEGIN CERTIFICATE-----", Roots: "sha256:cc"},
 		"enrol_request":  wire.EnrolRequest{Token: "secret", CSR: "-----BEGIN CERTIFICATE REQUEST-----", Hostname: "pc-12", Version: "0.1.0"},
 		"enrol_reply":    wire.EnrolReply{Device: "dev_a", Certificate: "-----BEGIN CERTIFICATE-----", StateKey: "AAAA"},
 		"journal_record": wire.JournalRecord{
 			V: wire.JournalVersion, Run: run.Run, N: 3, Kind: wire.RecordResult, Key: wire.JournalKey{Step: "open account", Attempt: 1, Call: "ocr.read", Ordinal: 2},
-			Args: "sha256:dd", Data: json.RawMessage(`{"value":{}}`), MS: 40, At: at, By: by, Prev: "sha256:ee", Hash: "sha256:ff",
+			Args: "sha256:dd", Data: json.RawMessage(`{"value":{}}`), MS: 40, At: at, Up: &wire.Uptime{Boot: "b1", MS: 5}, By: by, Prev: "sha256:ee", Hash: "sha256:ff",
 		},
 		"journal_start": wire.StartData{
 			Bot: run.Bot, Version: run.Version, Digest: run.Digest, Trust: run.Trust, Trigger: run.Trigger,
@@ -63,6 +66,8 @@ func messages() map[string]any {
 		"journal_outcome":    wire.OutcomeData{State: wire.SubmitRefused, Reason: "mismatch", Receipt: map[string]string{"account_no": "6222"}, Message: "no", Status: 200, Mismatches: []wire.Mismatch{bad}, GuardMS: 1.9, Submit: "open", Key: "110105|savings", Fields: 14},
 		"journal_unknown":    wire.UnknownData{Reason: "cut", Status: 502},
 		"journal_reconciled": wire.ReconciledData{State: wire.SubmitAcknowledged, Receipt: map[string]string{"account_no": "6222"}, By: "probe"},
+		"journal_timer":      wire.TimerData{Name: "backoff", LengthMS: 2000},
+		"journal_signal":     wire.SignalData{Signal: "restored"},
 		"journal_end":        wire.EndData{State: wire.Failed, Output: json.RawMessage(`{}`), Exception: run.Exception},
 	}
 }
