@@ -34,6 +34,7 @@ type Options struct {
 	Now        func() time.Time
 	Logger     *slog.Logger
 	Notices    *slog.Logger // for what is said at every log level: ready, stopping; Logger when nil
+	Point      func(string) // told of each place where a crash is interesting (store, run); nil in production
 }
 
 // Agent is an open data folder. Commands use one for a single act; Serve makes
@@ -64,7 +65,7 @@ func Open(ctx context.Context, o Options) (_ *Agent, err error) {
 			err = errors.Join(err, a.Close())
 		}
 	}()
-	a.store, err = store.Open(ctx, store.Options{Dir: o.Config.Data, Logger: a.logger("store"), Now: o.Now})
+	a.store, err = store.Open(ctx, store.Options{Dir: o.Config.Data, Logger: a.logger("store"), Now: o.Now, Point: o.Point})
 	if err != nil {
 		return a, err
 	}
