@@ -35,7 +35,7 @@ func TestAheadIsTakenOnceFreshAndWhole(t *testing.T) {
 				t.Parallel()
 				site := newBank(t, protocol)
 				p := openProxy(t, site, nil)
-				to, known := p.origins.siteOf("core")
+				to, known := p.origins().siteOf("core")
 				if !known {
 					t.Fatal("the site is not known")
 				}
@@ -60,7 +60,7 @@ func TestAheadIsClosedWithItsSubmit(t *testing.T) {
 	t.Parallel()
 	site := newBank(t, tlsH1)
 	p := openProxy(t, site, nil)
-	to, _ := p.origins.siteOf("")
+	to, _ := p.origins().siteOf("")
 	a := p.traffic.openAhead(t.Context(), to)
 	<-a.done
 	conn := a.conn

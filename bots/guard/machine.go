@@ -144,7 +144,7 @@ func (s *submission) probe(ctx context.Context) (map[string]string, bool, error)
 // run goes on after the intent is on disk.
 func (s *submission) run(ctx context.Context) (Result, error) {
 	s.attempt.arm(nil)
-	if to, known := s.proxy.origins.siteOf(s.call.Submit.Request.Site); known {
+	if to, known := s.proxy.origins().siteOf(s.call.Submit.Request.Site); known {
 		s.ahead = s.proxy.traffic.openAhead(context.WithoutCancel(ctx), to)
 		defer s.ahead.close()
 	}
@@ -166,8 +166,10 @@ func (s *submission) run(ctx context.Context) (Result, error) {
 
 // press presses beside us: a page may block its own press until the reply is
 // there. released ends it and waits for it; the driver does one thing at a time.
+// A run that is stopped does not end the press by itself: whoever follows the
+// reply's redirects still brings the pages that decide.
 func (s *submission) press(ctx context.Context) <-chan error {
-	ctx, finish := context.WithCancel(ctx)
+	ctx, finish := context.WithCancel(context.WithoutCancel(ctx))
 	pressed, over := make(chan error, 1), make(chan struct{})
 	s.released = func() { finish(); <-over }
 	go func() {

@@ -41,16 +41,26 @@ type origins map[string]target
 func parseOrigins(bound map[string]string) (origins, error) {
 	all := origins{}
 	for _, site := range slices.Sorted(maps.Keys(bound)) {
-		u, err := url.Parse(bound[site])
-		if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") || strings.Trim(u.Path, "/") != "" {
-			return nil, fault.New(fault.Usage, "bad_origin", "site %s: %q is not an origin", site, bound[site]).
-				WithHint("write it as https://host or https://host:port")
+		var err error
+		if all, err = all.with(site, bound[site]); err != nil {
+			return nil, err
 		}
-		to := target{scheme: u.Scheme, host: strings.ToLower(u.Host), dial: address(u.Scheme, u.Host)}
-		to.sites = append(all[to.origin()].sites, site)
-		all[to.origin()] = to
 	}
 	return all, nil
+}
+
+// with is the list and one more site.
+func (o origins) with(site, text string) (origins, error) {
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") || strings.Trim(u.Path, "/") != "" {
+		return nil, fault.New(fault.Usage, "bad_origin", "site %s: %q is not an origin", site, text).
+			WithHint("write it as https://host or https://host:port")
+	}
+	more := maps.Clone(o)
+	to := target{scheme: u.Scheme, host: strings.ToLower(u.Host), dial: address(u.Scheme, u.Host)}
+	to.sites = append(slices.Clone(o[to.origin()].sites), site)
+	more[to.origin()] = to
+	return more, nil
 }
 
 // origin is the canonical text of scheme and host, with the port always there.

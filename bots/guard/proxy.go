@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"branchbot/bots/pack"
@@ -36,7 +37,7 @@ type Config struct {
 // talks to each site in whatever the site prefers.
 type Proxy struct {
 	config  Config
-	origins origins
+	bound   atomic.Pointer[origins]
 	gate    *gate
 	traffic *traffic
 	door    *door
@@ -69,7 +70,8 @@ func Open(ctx context.Context, c Config) (*Proxy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the run's proxy: %w", err)
 	}
-	p := &Proxy{config: c, origins: origins, gate: newGate(c.Manifest), identity: identity, door: &door{}}
+	p := &Proxy{config: c, gate: newGate(c.Manifest), identity: identity, door: &door{}}
+	p.bound.Store(&origins)
 	p.traffic = newTraffic(c)
 	p.outer, p.inner = &guardedListener{Listener: listener, door: p.door}, newTunnels(listener.Addr())
 	p.serve(ctx)
@@ -98,6 +100,19 @@ func (p *Proxy) report(err error) {
 		p.config.Logger.Error("the run's proxy ended", "error", err)
 	}
 }
+
+// Bind makes one more site known, after Open: of a pack that may write whole
+// URLs. It must not be called by two goroutines at once.
+func (p *Proxy) Bind(site, to string) error {
+	more, err := p.origins().with(site, to)
+	if err != nil {
+		return err
+	}
+	p.bound.Store(&more)
+	return nil
+}
+
+func (p *Proxy) origins() origins { return *p.bound.Load() }
 
 // Address is "127.0.0.1:port", for --proxy-server.
 func (p *Proxy) Address() string { return p.outer.Addr().String() }
@@ -178,7 +193,7 @@ func (p *Proxy) destination(r *http.Request) (target, string) {
 	} else if r.URL.Scheme != "http" || r.URL.Host == "" {
 		return target{}, codeOrigin
 	}
-	to, known := p.origins[origin(scheme, r.Host)]
+	to, known := p.origins()[origin(scheme, r.Host)]
 	switch {
 	case tunnelled && (!known || to.origin() != inside.origin()):
 		return target{}, codeHost
@@ -193,9 +208,9 @@ func (p *Proxy) destination(r *http.Request) (target, string) {
 
 // connect answers CONNECT and serves what comes through as requests of its own.
 func (p *Proxy) connect(w http.ResponseWriter, r *http.Request) {
-	to, known := p.origins[origin("https", r.Host)]
+	to, known := p.origins()[origin("https", r.Host)]
 	if !known { // Chromium opens ws:// by CONNECT too
-		to, known = p.origins[origin("http", r.Host)]
+		to, known = p.origins()[origin("http", r.Host)]
 	}
 	if _, nested := r.Context().Value(tunnelKey{}).(target); nested || !known {
 		p.refuse(w, r, http.StatusForbidden, codeOrigin)

@@ -171,16 +171,25 @@ func (p *Proxy) forward(w http.ResponseWriter, q *request, visit *visit) {
 
 // capture reads a page that decides a submit, and passes it on.
 func (p *Proxy) capture(w http.ResponseWriter, q *request, a *attempt) {
-	q.Header.Del("If-None-Match") // "not modified" would tell nothing
-	q.Header.Del("If-Modified-Since")
-	q.Header.Del("Range")
-	seen, err := fetch(q.Context(), p.traffic.transport, q)
+	seen, err := p.follow(q.Context(), q, a)
 	if err != nil {
-		a.arrive(nil)
 		failPage(w, q.Request, err)
 		return
 	}
+	seen.writeTo(w)
+}
+
+// follow reads a page that decides a submit and shows it to the machine.
+func (p *Proxy) follow(ctx context.Context, q *request, a *attempt) (*reply, error) {
+	q.Header.Del("If-None-Match") // "not modified" would tell nothing
+	q.Header.Del("If-Modified-Since")
+	q.Header.Del("Range")
+	seen, err := fetch(ctx, p.traffic.transport, q)
+	if err != nil {
+		a.arrive(nil)
+		return nil, err
+	}
 	a.want(seen.redirect()) // before the browser hears of it
 	a.arrive(seen)
-	seen.writeTo(w)
+	return seen, nil
 }

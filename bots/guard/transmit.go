@@ -42,7 +42,7 @@ func (s *submission) legListed(method string, answer *reply) bool {
 	if next == nil {
 		return false
 	}
-	to, known := s.proxy.origins[origin(next.Scheme, next.Host)]
+	to, known := s.proxy.origins()[origin(next.Scheme, next.Host)]
 	for _, leg := range s.call.Submit.Legs {
 		if known && leg.Method == method && pathFits(leg.Path, next.Path) && to.is(leg.Site) {
 			return true
