@@ -30,7 +30,7 @@ func advance(tx *store.Tx, h *head, r wire.JournalRecord) error {
 	case wire.RecordReconciled:
 		return h.reconciled(tx, r)
 	case wire.RecordEnd:
-		return h.end(tx)
+		return h.end(tx, r.Run)
 	case wire.RecordResult, wire.RecordTimer, wire.RecordSignal:
 		return nil
 	default:
@@ -57,14 +57,14 @@ func (h *head) outcome(tx *store.Tx, r wire.JournalRecord) error {
 	switch outcome.State {
 	case wire.SubmitAcknowledged, wire.SubmitAlreadyThere:
 		if h.Open != closed {
-			return h.settle(tx, outcome.State, outcome.Receipt)
+			return h.settle(tx, r.Run, outcome.State, outcome.Receipt)
 		}
 		if outcome.State == wire.SubmitAcknowledged {
 			return orderFault("an answer without INTENT")
 		}
 		return h.foundEarly(tx, r.Run, outcome.Key)
 	case wire.SubmitRejected, wire.SubmitRefused, wire.SubmitNotProcessed:
-		return h.free(tx)
+		return h.free(tx, r.Run)
 	case wire.SubmitInDoubt:
 		if h.Open == closed {
 			return orderFault("doubt without INTENT")
@@ -86,9 +86,9 @@ func (h *head) reconciled(tx *store.Tx, r wire.JournalRecord) error {
 	}
 	switch told.State {
 	case wire.SubmitAcknowledged, wire.SubmitAlreadyThere:
-		return h.settle(tx, told.State, told.Receipt)
+		return h.settle(tx, r.Run, told.State, told.Receipt)
 	case wire.SubmitNotProcessed:
-		return h.free(tx)
+		return h.free(tx, r.Run)
 	case wire.SubmitInDoubt: // the look-up could not tell either
 		return nil
 	default:
@@ -96,12 +96,12 @@ func (h *head) reconciled(tx *store.Tx, r wire.JournalRecord) error {
 	}
 }
 
-func (h *head) end(tx *store.Tx) error {
+func (h *head) end(tx *store.Tx, run string) error {
 	if h.Open == sent {
 		return openFault("a submit of this run may have been sent")
 	}
 	h.Ended = true
-	return h.free(tx) // an intent that was never prepared was never sent
+	return h.free(tx, run) // an intent that was never prepared was never sent
 }
 
 func openFault(what string) error {

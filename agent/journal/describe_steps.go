@@ -92,12 +92,14 @@ func (d *description) submit(r wire.JournalRecord) {
 	case wire.RecordUnknown:
 		view.State = wire.SubmitInDoubt
 	case wire.RecordReconciled:
-		told := data[wire.ReconciledData](r)
-		view.State, view.Receipt = told.State, told.Receipt
+		view.State = data[wire.ReconciledData](r).State
 	case wire.RecordOutcome:
 		outcome := data[wire.OutcomeData](r)
-		view.State, view.GuardMS, view.Receipt = outcome.State, outcome.GuardMS, outcome.Receipt
+		view.State, view.GuardMS = outcome.State, outcome.GuardMS
 		view.Mismatches = append([]wire.Mismatch{}, outcome.Mismatches...)
+	}
+	if view.Receipt = nil; isTaken(view.State) {
+		view.Receipt = data[wire.OutcomeData](r).Receipt // RECONCILED has the same name
 	}
 	d.open, d.run.State = isOpen(view.State), wire.Running
 	line := d.line(r)

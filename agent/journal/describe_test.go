@@ -24,8 +24,13 @@ func TestDescribe(t *testing.T) {
 	line := func(name, kind, state string, ms int64, attempts int) wire.StepView {
 		return wire.StepView{Name: name, Kind: kind, State: state, MS: ms, Attempts: attempts}
 	}
+	receipt := map[string]string{"account_no": "A-" + run}
 	sub := func(state string, attempts int) []wire.SubmitView {
-		return []wire.SubmitView{{Name: "open", Key: "k", State: state, Guard: "payload", Fields: 14, Mismatches: []wire.Mismatch{}, Attempts: attempts}}
+		view := wire.SubmitView{Name: "open", Key: "k", State: state, Guard: "payload", Fields: 14, Mismatches: []wire.Mismatch{}, Attempts: attempts, KeyWindow: "8760h"}
+		if state == wire.SubmitAcknowledged {
+			view.Receipt = receipt
+		}
+		return []wire.SubmitView{view}
 	}
 	tests := []struct {
 		name    string
@@ -97,14 +102,14 @@ func TestDescribe(t *testing.T) {
 			},
 			wire.Running,
 			[]wire.StepView{line("open account", "submit", "running", 0, 1)},
-			append(sub(wire.SubmitRejected, 1), wire.SubmitView{Name: "open", Key: "k2", State: wire.SubmitRefused, Guard: "payload", Fields: 14, Mismatches: []wire.Mismatch{}, Attempts: 1}),
+			append(sub(wire.SubmitRejected, 1), wire.SubmitView{Name: "open", Key: "k2", State: wire.SubmitRefused, Guard: "payload", Fields: 14, Mismatches: []wire.Mismatch{}, Attempts: 1, KeyWindow: "8760h"}),
 		},
 		{
 			"found before anything was filled",
 			[]wire.JournalRecord{start(run), outcome(run, wire.SubmitAlreadyThere)},
 			wire.Running,
 			[]wire.StepView{line("open account", "submit", "running", 0, 1)},
-			[]wire.SubmitView{{State: wire.SubmitAlreadyThere, Mismatches: []wire.Mismatch{}, Attempts: 1}},
+			[]wire.SubmitView{{State: wire.SubmitAlreadyThere, Mismatches: []wire.Mismatch{}, Attempts: 1, Receipt: receipt}},
 		},
 		{
 			"ended inside a step",

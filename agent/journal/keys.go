@@ -120,26 +120,35 @@ func inDoubt(run, format string, args ...any) error {
 }
 
 // settle keeps the key taken for its window: the business system has the record.
-func (h *head) settle(tx *store.Tx, state string, receipt map[string]string) error {
+// A row that is lost or damaged is written anew; another run's stays as it is.
+func (h *head) settle(tx *store.Tx, run, state string, receipt map[string]string) error {
 	claim, err := store.GetJSON[Claim](tx, store.Keys, h.Claim)
-	if err != nil {
+	switch {
+	case errors.Is(err, store.ErrNotFound), errors.Is(err, store.ErrDamaged):
+		claim = Claim{Pack: h.Pack, Run: run, Window: DefaultWindow}
+	case err != nil:
 		return fmt.Errorf("settle business key: %w", err)
 	}
-	claim.State, claim.Receipt, claim.Until = state, receipt, tx.Now().Add(claim.Window)
-	if err := store.PutJSON(tx, store.Keys, h.Claim, claim); err != nil {
-		return err
+	if claim.Run == run {
+		claim.State, claim.Receipt, claim.Until = state, receipt, tx.Now().Add(claim.Window)
+		if err := store.PutJSON(tx, store.Keys, h.Claim, claim); err != nil {
+			return err
+		}
 	}
 	h.Open, h.Claim = closed, nil
 	return nil
 }
 
 // free gives the key back: the business system has nothing.
-func (h *head) free(tx *store.Tx) error {
+func (h *head) free(tx *store.Tx, run string) error {
 	if h.Open == closed {
 		return nil
 	}
-	if err := tx.Delete(store.Keys, h.Claim); err != nil {
-		return fmt.Errorf("free business key: %w", err)
+	claim, err := store.GetJSON[Claim](tx, store.Keys, h.Claim)
+	if mine := err != nil || claim.Run == run; mine {
+		if err := tx.Delete(store.Keys, h.Claim); err != nil {
+			return fmt.Errorf("free business key: %w", err)
+		}
 	}
 	h.Open, h.Claim = closed, nil
 	return nil
