@@ -1,8 +1,5 @@
-// Package procs finds operating-system processes that a test left behind.
-//
-// A process is known by its number and start time, so that a number used again
-// is not mistaken for it. Processes that have ended and only wait to be collected
-// (zombies) are not running and are left out.
+// Package procs lets a test wait for processes to be gone; internal/processes
+// finds them.
 //
 //	tree, err := procs.Tree(agent.Process.Pid) // while all is well: runner, browser, workers
 //	agent.Process.Kill()

@@ -1,4 +1,4 @@
-package procs
+package processes_test
 
 import (
 	"bufio"
@@ -8,6 +8,9 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"branchbot/internal/processes"
+	"branchbot/internal/testkit/procs"
 )
 
 // family starts a shell with a child in a group of its own and waits until both are there.
@@ -37,7 +40,7 @@ func TestFindsWhatIsLeft(t *testing.T) {
 	t.Parallel()
 	marker := "procs-" + strings.ReplaceAll(t.TempDir(), "/", "_")
 	shell := family(t, marker)
-	tree, err := Tree(shell.Process.Pid)
+	tree, err := processes.Tree(shell.Process.Pid)
 	if err != nil || len(tree) != 2 {
 		t.Fatalf("tree is %v (%v), want the shell and its child", tree, err)
 	}
@@ -46,11 +49,11 @@ func TestFindsWhatIsLeft(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = shell.Wait() // "signal: killed" is what we asked for
-	child := slices.IndexFunc(tree, func(p Process) bool { return p.PID != shell.Process.Pid })
-	for name, list := range map[string]func() ([]Process, error){
-		"alive":      func() ([]Process, error) { return Alive(tree) },
-		"group":      func() ([]Process, error) { return Group(shell.Process.Pid) },
-		"mentioning": func() ([]Process, error) { return Mentioning(marker) },
+	child := slices.IndexFunc(tree, func(p processes.Process) bool { return p.PID != shell.Process.Pid })
+	for name, list := range map[string]func() ([]processes.Process, error){
+		"alive":      func() ([]processes.Process, error) { return processes.Alive(tree) },
+		"group":      func() ([]processes.Process, error) { return processes.Group(shell.Process.Pid) },
+		"mentioning": func() ([]processes.Process, error) { return processes.Mentioning(marker) },
 	} {
 		left, err := list()
 		if err != nil || len(left) != 1 || left[0].PID != tree[child].PID {
@@ -60,6 +63,6 @@ func TestFindsWhatIsLeft(t *testing.T) {
 	if err := syscall.Kill(tree[child].PID, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	WaitGone(t, func() ([]Process, error) { return Alive(tree) })
-	WaitGone(t, func() ([]Process, error) { return Mentioning(marker) })
+	procs.WaitGone(t, func() ([]processes.Process, error) { return processes.Alive(tree) })
+	procs.WaitGone(t, func() ([]processes.Process, error) { return processes.Mentioning(marker) })
 }
