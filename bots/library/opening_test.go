@@ -23,7 +23,7 @@ import (
 // TestMain lets the test binary be the browser helper, as branchbot is.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 2 && os.Args[1] == "__browser" {
-		fmt.Fprintln(os.Stderr, browser.Become(os.Args[2:]))
+		fmt.Fprintln(os.Stderr, browser.Keep(os.Args[2:]))
 		os.Exit(1)
 	}
 	os.Exit(m.Run())

@@ -37,7 +37,7 @@ type commands struct {
 
 func main() {
 	if len(os.Args) > 1 && os.Args[1] == agent.BrowserCommand {
-		if err := browser.Become(os.Args[2:]); err != nil {
+		if err := browser.Keep(os.Args[2:]); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}

@@ -15,10 +15,10 @@ func disabled() []string {
 }
 
 // flags is the whole list we start Chromium with; nothing is added elsewhere.
-func (l launch) flags(root bool) []string {
+func (l launch) flags(profile string, root bool) []string {
 	flags := []string{
 		"--remote-debugging-pipe",
-		"--user-data-dir=" + l.profile(),
+		"--user-data-dir=" + profile,
 		"--lang=" + l.language(),
 		"--accept-lang=" + l.language(),
 		"--window-size=1280,1000",
@@ -56,9 +56,9 @@ func (l launch) language() string {
 
 // environment keeps what Chromium writes inside the run's scratch folder. On
 // Linux its language comes from LANGUAGE, whatever --lang says.
-func (l launch) environment(inherited []string) []string {
+func (l launch) environment(inherited []string, profile string) []string {
 	language := strings.ReplaceAll(l.language(), "-", "_")
 	return append(inherited,
-		"HOME="+l.scratch, "XDG_CONFIG_HOME="+l.scratch, "XDG_CACHE_HOME="+l.scratch, "TMPDIR="+temporary(l.profile()),
+		"HOME="+profile, "XDG_CONFIG_HOME="+profile, "XDG_CACHE_HOME="+profile, "TMPDIR="+temporary(profile),
 		"LANGUAGE="+language, "LANG="+language+".UTF-8")
 }

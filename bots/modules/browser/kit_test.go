@@ -33,7 +33,7 @@ import (
 // TestMain lets the test binary be the browser helper, as branchbot is.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 2 && os.Args[1] == "__browser" {
-		if err := Become(os.Args[2:]); err != nil {
+		if err := Keep(os.Args[2:]); err != nil {
 			os.Stderr.WriteString(err.Error() + "\n")
 		}
 		os.Exit(1)
@@ -102,8 +102,8 @@ func newBench(t testing.TB, manifest string, origins map[string]string, roots []
 		if err := b.module.Close(); err != nil {
 			t.Errorf("close: %v", err)
 		}
-		if left, err := os.ReadDir(filepath.Join(scratch, "browser")); !errors.Is(err, os.ErrNotExist) {
-			t.Errorf("the profile is still there: %v %v", left, err)
+		if left, err := os.ReadDir(scratch); err != nil || len(left) > 0 {
+			t.Errorf("left behind: %v %v", left, err)
 		}
 		os.RemoveAll(scratch)
 	})

@@ -23,6 +23,8 @@ func usual() []string {
 	return []string{"/usr/lib/chromium/chromium", "/usr/lib/chromium-browser/chromium-browser", "chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "microsoft-edge"}
 }
 
+const profilePrefix = "browser-"
+
 // launch is what a browser is started with.
 type launch struct {
 	settings host.BrowserSettings
@@ -36,15 +38,13 @@ type launch struct {
 // process is one running Chromium and its private profile.
 type process struct {
 	pipe    *pipe
-	pid     int
+	pid     int // of the keeper, and the process group
 	profile string
-	done    chan struct{} // closed once the browser is reaped
-	kill    func()
+	done    chan struct{} // closed once the keeper is reaped
+	life    io.Closer     // the keeper ends the browser when it closes
 	closing sync.Once
 	noise   *tail
 }
-
-func (l launch) profile() string { return filepath.Join(l.scratch, "browser") }
 
 // start launches Chromium with a fresh profile. Codes: browser_missing,
 // browser_unsupported, browser_start.
@@ -53,21 +53,38 @@ func (l launch) start(ctx context.Context) (*process, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := wipe(l.profile()); err != nil {
-		return nil, fmt.Errorf("wipe browser profile: %w", err)
+	profile, err := l.profile()
+	if err != nil {
+		return nil, err
 	}
-	if err := os.MkdirAll(l.profile(), 0o700); err != nil {
-		return nil, fmt.Errorf("make browser profile: %w", err)
-	}
-	root := os.Geteuid() == 0
-	if root {
+	if os.Geteuid() == 0 {
 		l.logger.WarnContext(ctx, "browser runs without its sandbox because this process is root")
 	}
-	p, err := l.spawn(path, l.flags(root))
+	p, err := l.spawn(path, profile)
 	if err != nil {
-		return nil, errors.Join(err, wipe(l.profile()))
+		return nil, errors.Join(err, wipe(profile))
 	}
 	return p, nil
+}
+
+// profile makes a folder that no browser has used, and wipes those of browsers
+// that were killed together with their keeper. One that still has a keeper is
+// wiped by it.
+func (l launch) profile() (string, error) {
+	left, _ := filepath.Glob(filepath.Join(l.scratch, profilePrefix+"*")) // the pattern is right
+	for _, folder := range left {
+		if err := wipe(folder); err != nil {
+			return "", fmt.Errorf("wipe browser profile: %w", err)
+		}
+	}
+	if err := os.MkdirAll(l.scratch, 0o700); err != nil {
+		return "", fmt.Errorf("make scratch folder: %w", err)
+	}
+	profile, err := os.MkdirTemp(l.scratch, profilePrefix)
+	if err != nil {
+		return "", fmt.Errorf("make browser profile: %w", err)
+	}
+	return profile, nil
 }
 
 func find(configured string) (string, error) {
@@ -89,7 +106,6 @@ func (p *process) Close() error {
 	var err error
 	p.closing.Do(func() {
 		p.kill()
-		<-p.done
 		err = errors.Join(p.pipe.Close(), wipe(p.profile))
 	})
 	return err

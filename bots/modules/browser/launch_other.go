@@ -13,10 +13,12 @@ func unsupported() error {
 		WithHint("run this bot on a Linux device")
 }
 
-func (l launch) spawn(string, []string) (*process, error) { return nil, unsupported() }
+func (l launch) spawn(string, string) (*process, error) { return nil, unsupported() }
 
-// Become turns the calling process into Chromium. Not available here.
-func Become([]string) error { return unsupported() }
+// Keep starts Chromium and outlives it. Not available here.
+func Keep([]string) error { return unsupported() }
 
 // temporary is where the browser puts its temporary files: its profile.
 func temporary(profile string) string { return profile }
+
+func (p *process) kill() {}

@@ -51,7 +51,7 @@ func TestDeathAndNextAttempt(t *testing.T) {
 	}{
 		{"tab_crashed", func(p *page) { _ = proto.PageCrash{}.Call(p.tab.call(t.Context())) }},
 		{"browser_died", func(p *page) {
-			_ = syscall.Kill(p.m.browser.process.pid, syscall.SIGKILL)
+			_ = syscall.Kill(p.m.browser.process.main(t), syscall.SIGKILL)
 			<-p.m.browser.ctx.Done()
 		}},
 	}

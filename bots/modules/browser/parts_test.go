@@ -132,19 +132,17 @@ func TestFaultsOfThePage(t *testing.T) {
 	}
 }
 
-func TestBecomeRefuses(t *testing.T) {
+func TestKeepRefuses(t *testing.T) {
 	t.Parallel()
-	for _, args := range [][]string{nil, {"1"}, {"x", "/bin/true"}} {
-		if err := Become(args); !fault.HasCode(err, "browser_helper") {
-			t.Errorf("%v: %v", args, err)
-		}
+	if err := Keep(nil); !fault.HasCode(err, "browser_helper") {
+		t.Error(err)
 	}
 }
 
 func TestFlags(t *testing.T) {
 	t.Parallel()
 	l := launch{scratch: "/s", proxy: "127.0.0.1:1", spki: "pin", logger: nil}
-	user, root := l.flags(false), l.flags(true)
+	user, root := l.flags("/s/browser-1", false), l.flags("/s/browser-1", true)
 	if diff := cmp.Diff([]string{"--no-sandbox"}, root[len(user)-1:len(root)-1]); diff != "" {
 		t.Error(diff)
 	}

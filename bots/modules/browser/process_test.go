@@ -21,6 +21,7 @@ import (
 	"branchbot/bots/host"
 	"branchbot/internal/fault"
 	"branchbot/internal/testkit/binaries"
+	"branchbot/internal/testkit/procs"
 )
 
 // holdBrowser is the child of TestKilledRunner: it lives under a memory limit,
@@ -64,34 +65,47 @@ func scratch(t *testing.T) string {
 	return folder
 }
 
-// users are the processes that work with a profile.
-func users(t *testing.T, profile string) []string {
+// family is the keeper, the browser and all that came of them.
+func family(t testing.TB, keeper int) []procs.Process {
 	t.Helper()
-	lines, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	tree, err := procs.Tree(keeper)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var found []string
-	for _, name := range lines {
-		data, err := os.ReadFile(name)
-		if err == nil && strings.Contains(string(data), profile) {
-			found = append(found, filepath.Base(filepath.Dir(name)))
-		}
-	}
-	return found
+	return tree
 }
 
-// nobody waits until no process of the browser is left.
-func nobody(t *testing.T, profile string, pgid int) {
+// member finds one process of a browser: what its command line says.
+func member(t testing.TB, keeper int, says string) int {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); ; {
-		left := users(t, profile)
-		if len(left) == 0 && syscall.Kill(-pgid, 0) != nil {
-			return
+	for _, p := range family(t, keeper) {
+		if p.PID != keeper && strings.Contains(strings.Join(p.Args, " "), says) {
+			return p.PID
 		}
-		if time.Now().After(end) {
-			t.Fatalf("still there: %v", left)
+	}
+	t.Fatalf("no process %q in %v", says, family(t, keeper))
+	return 0
+}
+
+// main is Chromium's browser process.
+func (p *process) main(t testing.TB) int {
+	t.Helper()
+	for _, child := range family(t, p.pid) {
+		if child.Parent == p.pid && !strings.Contains(strings.Join(child.Args, " "), "--type=") && !strings.Contains(child.Args[0], "crashpad") {
+			return child.PID
 		}
+	}
+	t.Fatalf("no browser below %d", p.pid)
+	return 0
+}
+
+// nobody sees that nothing of a browser is left, and no folder.
+func nobody(t testing.TB, tree []procs.Process, scratch string) {
+	t.Helper()
+	procs.WaitGone(t, func() ([]procs.Process, error) { return procs.Alive(tree) })
+	procs.WaitGone(t, func() ([]procs.Process, error) { return procs.Mentioning(filepath.Join(scratch, profilePrefix)) })
+	if left, err := os.ReadDir(scratch); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v %v", left, err)
 	}
 }
 
@@ -111,14 +125,17 @@ func TestKilledRunnerLeavesNoProcess(t *testing.T) {
 	if err != nil {
 		t.Fatalf("child said %q", line)
 	}
-	if before := users(t, folder); len(before) < 4 {
+	before := family(t, pid)
+	if len(before) < 6 {
 		t.Errorf("only %v are there before the kill", before)
 	}
 	if err := child.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	_ = child.Wait()
-	nobody(t, folder, pid)
+	killed := time.Now()
+	nobody(t, before, folder)
+	t.Logf("%d processes gone %s after the runner", len(before), time.Since(killed).Round(time.Millisecond))
 }
 
 func TestCloseLeavesNothing(t *testing.T) {
@@ -126,7 +143,7 @@ func TestCloseLeavesNothing(t *testing.T) {
 	folder := scratch(t)
 	for range 2 { // the second start wipes what a kill would have left
 		l := testLaunch(folder)
-		left := filepath.Join(l.profile(), "left-behind")
+		left := filepath.Join(folder, profilePrefix+"old", "left-behind")
 		if err := os.MkdirAll(left, 0o700); err != nil {
 			t.Fatal(err)
 		}
@@ -137,14 +154,11 @@ func TestCloseLeavesNothing(t *testing.T) {
 		if _, err := os.Stat(left); !os.IsNotExist(err) {
 			t.Errorf("the old profile was kept: %v", err)
 		}
-		pid := b.process.pid
+		before := family(t, b.process.pid)
 		if err := b.Close(); err != nil {
 			t.Error(err)
 		}
-		nobody(t, folder, pid)
-		if _, err := os.Stat(l.profile()); !os.IsNotExist(err) {
-			t.Errorf("the profile is still there: %v", err)
-		}
+		nobody(t, before, folder)
 	}
 }
 
@@ -159,7 +173,7 @@ func TestBrowserDies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := syscall.Kill(b.process.pid, syscall.SIGKILL); err != nil {
+	if err := syscall.Kill(b.process.main(t), syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 	<-b.ctx.Done()
@@ -180,7 +194,7 @@ func TestFrozenBrowserEndsCalls(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer b.Close()
-	if err := syscall.Kill(b.process.pid, syscall.SIGSTOP); err != nil {
+	if err := syscall.Kill(b.process.main(t), syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
 	_, err = b.open(t.Context(), "", nil)
