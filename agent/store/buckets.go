@@ -8,7 +8,8 @@ type Bucket string
 // customer may stand in one (see Tx.Blind). N and times in keys are 8 bytes,
 // big endian, so that key order is number order.
 const (
-	// Meta: "layout" → layout version · "epoch" → text. Written once, with a new file.
+	// Meta: "layout" → layout version · "epoch" → text, both written once, with a new file ·
+	// "steady" → how the steady clock stood.
 	// It also proves that the key file belongs to the database.
 	Meta Bucket = "meta"
 

@@ -3,10 +3,10 @@ package store
 import (
 	"errors"
 	"fmt"
-	"syscall"
 
 	bbolterrors "go.etcd.io/bbolt/errors"
 
+	"branchbot/internal/disk"
 	"branchbot/internal/fault"
 )
 
@@ -41,9 +41,17 @@ func locked(format string, args ...any) error {
 		WithHint("put the right %s back into the data folder, or start with an empty data folder and enrol again", KeyFileName)
 }
 
+// isFull reports whether there was no room: on the disk, or below MaxSize.
+func isFull(err error) bool {
+	return disk.IsFull(err) || errors.Is(err, bbolterrors.ErrMaxSizeReached)
+}
+
+// FullDisk gives an error the code disk_full when a full disk is its cause.
+func FullDisk(err error) error { return diskError(err) }
+
 // diskError gives the errors of a full disk their code.
 func diskError(err error) error {
-	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, bbolterrors.ErrMaxSizeReached) {
+	if isFull(err) && !fault.HasCode(err, "disk_full") {
 		return fault.New(fault.Application, "disk_full", "no room to write: %w", err).
 			WithHint("free disk space on the drive of the data folder").Retry()
 	}

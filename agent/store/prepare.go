@@ -38,7 +38,10 @@ func (s *Store) prepare(dir string) (err error) {
 	}
 	s.point("store.buckets_made")
 	found := &call{fn: s.identify}
-	return errors.Join(s.transact([]*call{found}), found.err)
+	if err := errors.Join(s.transact([]*call{found}), found.err); err != nil {
+		return err
+	}
+	return s.resume()
 }
 
 // makeBuckets makes those that are missing: all in a new file, the new ones

@@ -25,8 +25,6 @@ import (
 
 	"go.etcd.io/bbolt"
 	bbolterrors "go.etcd.io/bbolt/errors"
-
-	"branchbot/internal/fault"
 )
 
 // Names of the files in the data folder.
@@ -46,9 +44,13 @@ const (
 type Options struct {
 	Dir     string       // data folder, made when missing
 	Logger  *slog.Logger // nil discards
-	MaxSize int64        // of the file in bytes, 0 for no limit
+	MaxSize int64        // of the file in bytes, 0 for no limit; the reserve is the last part of it
+	Reserve int64        // bytes held back for results on a full disk (reserve.go), 0 for none
 	// Now is the clock behind Tx.Now, time.Now when nil.
 	Now func() time.Time
+	// Elapsed counts the time that has passed since the system started, steadily
+	// (see steady.go). Nil: the system's own count, or Now when that is given.
+	Elapsed func() time.Duration
 	// Point is called with the name of each place where a crash is interesting
 	// (DESIGN.md has the list). Tests kill the process there. Nil in production.
 	Point func(name string)
@@ -56,16 +58,25 @@ type Options struct {
 
 // Store is the open database.
 type Store struct {
-	db    *bbolt.DB
+	o     Options
+	lock  *os.File // of the folder, as long as the store is open
 	keys  *keys
 	epoch string
 	now   func() time.Time
 	point func(string)
 
-	calls   chan *call
-	closing chan struct{}
-	writer  sync.WaitGroup
-	close   sync.Once
+	gate    sync.RWMutex // readers hold it; exclusive while the file is exchanged (reopen.go)
+	db      *bbolt.DB
+	failed  error // why nothing can be written, nil while it can
+	reserve reserve
+	steady  steady
+	trouble trouble // of the writer alone
+
+	calls    chan *call
+	compacts chan *compaction
+	closing  chan struct{}
+	writer   sync.WaitGroup
+	close    sync.Once
 }
 
 // Open opens the data folder's database and makes it, with its key, when there
@@ -79,20 +90,43 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
-	db, err := openFile(o)
+	lock, err := lockFolder(o.Dir)
 	if err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
-	s := &Store{db: db, now: o.Now, point: o.Point, calls: make(chan *call), closing: make(chan struct{})}
-	if err := s.prepare(o.Dir); err != nil {
-		return nil, errors.Join(fmt.Errorf("open store: %w", err), db.Close())
+	s := &Store{
+		o: o, lock: lock, now: o.Now, point: o.Point, reserve: reserve{path: filepath.Join(o.Dir, ReserveFileName), size: o.Reserve},
+		calls: make(chan *call), compacts: make(chan *compaction), closing: make(chan struct{}),
+	}
+	if err := s.open(); err != nil {
+		return nil, errors.Join(fmt.Errorf("open store: %w", err), lock.Close())
 	}
 	s.writer.Go(s.write)
 	o.Logger.Debug("store is open", "epoch", s.epoch)
 	return s, nil
 }
 
+// open opens the file. Called with the folder locked.
+func (s *Store) open() error {
+	if err := removeUnfinished(s.o.Dir); err != nil {
+		return err
+	}
+	db, err := openFile(s.o)
+	if err != nil {
+		return err
+	}
+	s.db = db
+	s.Hold() // a small disk without room for it must not keep the device from starting
+	if err := s.prepare(s.o.Dir); err != nil {
+		return errors.Join(err, db.Close())
+	}
+	return nil
+}
+
 func (o Options) withDefaults() Options {
+	if o.Elapsed == nil {
+		o.Elapsed = sinceStart(o.Now)
+	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -111,14 +145,13 @@ func openFile(o Options) (db *bbolt.DB, err error) {
 	path := filepath.Join(o.Dir, FileName)
 	db, err = bbolt.Open(path, 0o600, &bbolt.Options{
 		Timeout: lockTimeout, NoFreelistSync: true, FreelistType: bbolt.FreelistMapType,
-		InitialMmapSize: mappedAhead, MaxSize: int(o.MaxSize), NoStatistics: true,
+		InitialMmapSize: mappedAhead, MaxSize: int(o.MaxSize),
 	})
 	switch {
 	case err == nil:
 		return db, nil
 	case errors.Is(err, bbolterrors.ErrTimeout):
-		return nil, fault.New(fault.Usage, "data_in_use", "the data folder %s belongs to another branchbot that is running", o.Dir).
-			WithHint("ask the running agent: use `branchbot trigger`, or stop it first")
+		return nil, inUse(o.Dir)
 	case errors.Is(err, bbolterrors.ErrInvalid), errors.Is(err, bbolterrors.ErrChecksum), errors.Is(err, bbolterrors.ErrVersionMismatch):
 		return nil, unreadable(err)
 	default:
@@ -141,7 +174,9 @@ func (s *Store) Close() error {
 	s.close.Do(func() {
 		close(s.closing)
 		s.writer.Wait()
-		err = s.db.Close()
+		s.gate.Lock()
+		defer s.gate.Unlock()
+		err = errors.Join(s.db.Close(), s.lock.Close())
 	})
 	return err
 }

@@ -15,3 +15,13 @@ func syncDir(dir string) error {
 	}
 	return errors.Join(folder.Sync(), folder.Close())
 }
+
+// keepOpen opens a file that is about to be replaced, so that its bytes can be
+// overwritten once it has no name; nil when it cannot.
+func keepOpen(path string) *os.File {
+	file, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return nil
+	}
+	return file
+}

@@ -45,8 +45,9 @@ func (t *Tx) Get(bucket Bucket, key []byte) (value []byte, err error) {
 func (t *Tx) Put(bucket Bucket, key, value []byte) (err error) {
 	defer asDamage(&err)
 	rows := t.tx.Bucket([]byte(bucket))
-	t.remember(rows, bucket, key)
-	if err := rows.Put(key, seal(t.store.keys.rows, value, place(bucket, key))); err != nil {
+	sealed := seal(t.store.keys.rows, value, place(bucket, key))
+	t.remember(rows, bucket, key, sealed)
+	if err := rows.Put(key, sealed); err != nil {
 		return fmt.Errorf("write %s: %w", bucket, err)
 	}
 	return nil
@@ -56,7 +57,7 @@ func (t *Tx) Put(bucket Bucket, key, value []byte) (err error) {
 func (t *Tx) Delete(bucket Bucket, key []byte) (err error) {
 	defer asDamage(&err)
 	rows := t.tx.Bucket([]byte(bucket))
-	t.remember(rows, bucket, key)
+	t.remember(rows, bucket, key, nil)
 	if err := rows.Delete(key); err != nil {
 		return fmt.Errorf("delete from %s: %w", bucket, err)
 	}

@@ -6,16 +6,25 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// change is what a row was before a write of this Tx; before is nil for none.
+// change is what a row was before and after a write of this Tx; nil for no row.
 type change struct {
 	bucket Bucket
 	key    []byte
 	before []byte
+	after  []byte
 }
 
 // remember notes a row before it is written.
-func (t *Tx) remember(rows *bbolt.Bucket, bucket Bucket, key []byte) {
-	t.undo = append(t.undo, change{bucket: bucket, key: bytes.Clone(key), before: bytes.Clone(rows.Get(key))})
+func (t *Tx) remember(rows *bbolt.Bucket, bucket Bucket, key, after []byte) {
+	t.undo = append(t.undo, change{bucket: bucket, key: bytes.Clone(key), before: bytes.Clone(rows.Get(key)), after: after})
+}
+
+// redo writes the change once more.
+func (c change) redo(rows *bbolt.Bucket) error {
+	if c.after == nil {
+		return rows.Delete(c.key)
+	}
+	return rows.Put(c.key, c.after)
 }
 
 // undoAll takes the Tx's writes back, the last first. Others share the

@@ -55,6 +55,8 @@ func (s *Store) Update(ctx context.Context, fn func(*Tx) error) error {
 // View runs fn on a snapshot. Keep it short: see the package comment. fn must not
 // call View or Update: a write that grows the file could wait between the two.
 func (s *Store) View(fn func(*Tx) error) error {
+	s.gate.RLock()
+	defer s.gate.RUnlock()
 	select {
 	case <-s.closing:
 		return ErrClosed
@@ -63,7 +65,7 @@ func (s *Store) View(fn func(*Tx) error) error {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true)) // see asDamage
 	err := s.db.View(func(tx *bbolt.Tx) error { return fn(&Tx{store: s, tx: tx}) })
 	if errors.Is(err, bbolterrors.ErrDatabaseNotOpen) {
-		return ErrClosed
+		return s.failed // the file could not be opened again
 	}
 	return err
 }
@@ -75,6 +77,10 @@ func (s *Store) write() {
 		select {
 		case first := <-s.calls:
 			s.commit(s.waiting(first))
+		case wanted := <-s.compacts:
+			if first := s.compact(wanted); first != nil {
+				s.commit(s.waiting(first))
+			}
 		case <-s.closing:
 			return
 		}
@@ -107,26 +113,22 @@ func (s *Store) commit(batch []*call) {
 	}
 }
 
-func (s *Store) transact(batch []*call) (err error) {
-	defer asDamage(&err)
+// transact puts a batch on the disk. On a full one it gives the reserve up and
+// writes what the calls wrote a second time; the calls themselves run once.
+func (s *Store) transact(batch []*call) error {
+	if err := s.usable(); err != nil {
+		return err
+	}
 	s.point("store.begin")
-	err = s.db.Update(func(tx *bbolt.Tx) error {
-		changed := false
-		for _, c := range batch {
-			t := &Tx{store: s, tx: tx}
-			if c.err = t.run(c.fn); c.err != nil {
-				if err := t.undoAll(); err != nil {
-					return err
-				}
-			}
-			changed = changed || len(t.undo) > 0
-		}
-		if !changed {
-			return errUnchanged
-		}
-		s.point("store.before_commit")
-		return nil
+	var written []change
+	err := s.change(func(tx *bbolt.Tx) (err error) {
+		written, err = s.runAll(tx, batch)
+		return err
 	})
+	if isFull(err) && s.failed == nil && s.giveUp() {
+		s.point("store.reserve_given")
+		err = s.change(func(tx *bbolt.Tx) error { return s.again(tx, written) })
+	}
 	if errors.Is(err, errUnchanged) {
 		return nil
 	}
@@ -134,6 +136,35 @@ func (s *Store) transact(batch []*call) (err error) {
 		return diskError(fmt.Errorf("write database: %w", err))
 	}
 	s.point("store.committed")
+	return nil
+}
+
+// runAll runs every call and tells what they wrote, in order.
+func (s *Store) runAll(tx *bbolt.Tx, batch []*call) (written []change, err error) {
+	for _, c := range batch {
+		t := &Tx{store: s, tx: tx}
+		if c.err = t.run(c.fn); c.err != nil {
+			if err := t.undoAll(); err != nil {
+				return nil, err
+			}
+		}
+		written = append(written, t.undo...)
+	}
+	if len(written) == 0 {
+		return nil, errUnchanged
+	}
+	s.point("store.before_commit")
+	return written, nil
+}
+
+// again writes what a transaction that was rolled back had written.
+func (s *Store) again(tx *bbolt.Tx, written []change) error {
+	for _, c := range written {
+		if err := c.redo(tx.Bucket([]byte(c.bucket))); err != nil {
+			return err
+		}
+	}
+	s.point("store.before_commit")
 	return nil
 }
 

@@ -1,0 +1,120 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+
+	"branchbot/internal/disk"
+)
+
+// ReserveFileName is the file that holds room for results.
+const ReserveFileName = "branchbot.reserve"
+
+// reserveShare bounds the reserve on a small disk: one part in so many.
+const reserveShare = 64
+
+// reserve is room that is held back: real blocks in a file, and the last part of
+// MaxSize. A transaction that finds no room gives both up and is written again.
+type reserve struct {
+	path string
+	size int64 // as asked for
+
+	mu   sync.Mutex
+	held int64 // bytes in the file now
+}
+
+// Hold makes the reserve when it is not there and the disk has room for it twice;
+// it reports whether the reserve is there. With no reserve asked for it always is.
+func (s *Store) Hold() bool {
+	r := &s.reserve
+	if r.size == 0 {
+		return true
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.held > 0 {
+		return true
+	}
+	if err := r.make(); err != nil {
+		s.o.Logger.Debug("no reserve", "error", err)
+		return false
+	}
+	s.o.Logger.Info("reserve held", "bytes", r.held)
+	return true
+}
+
+// make allocates the file. Called with the reserve locked.
+func (r *reserve) make() (err error) {
+	if info, err := os.Stat(r.path); err == nil && info.Size() > 0 { // from before
+		r.held = info.Size()
+		return nil
+	}
+	file, err := os.OpenFile(r.path, os.O_CREATE|os.O_RDWR|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err = errors.Join(err, file.Close()); err != nil {
+			err = errors.Join(err, os.Remove(r.path))
+		}
+	}()
+	space, err := disk.Measure(r.path)
+	if err != nil {
+		return err
+	}
+	size := min(r.size, space.Total/reserveShare)
+	if space.Free < 2*size || size <= 0 {
+		return fmt.Errorf("%d bytes are free, too few to hold %d back", space.Free, size)
+	}
+	if err := errors.Join(disk.Allocate(file, size), file.Sync()); err != nil {
+		return err
+	}
+	r.held = size
+	return nil
+}
+
+// giveUp frees the reserve; false when there is none to give.
+func (s *Store) giveUp() bool {
+	r := &s.reserve
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.held == 0 {
+		return false
+	}
+	if err := os.Remove(r.path); err != nil {
+		s.o.Logger.Error("reserve could not be given up", "error", err)
+		return false
+	}
+	r.held = 0
+	s.o.Logger.Warn("disk full: the reserve is given up for results")
+	return true
+}
+
+// maxSize is how large the file may grow now: its last part is reserve, too.
+func (s *Store) maxSize() int {
+	if s.o.MaxSize == 0 {
+		return 0
+	}
+	s.reserve.mu.Lock()
+	defer s.reserve.mu.Unlock()
+	return int(s.o.MaxSize - s.reserve.held)
+}
+
+// WithReserve runs fn, which writes a file that the device cannot do without, and
+// runs it again on a full disk after the reserve is given up.
+func (s *Store) WithReserve(fn func() error) error {
+	err := fn()
+	if isFull(err) && s.giveUp() {
+		err = fn()
+	}
+	return err
+}
+
+// Held reports whether the reserve is there.
+func (s *Store) Held() bool {
+	s.reserve.mu.Lock()
+	defer s.reserve.mu.Unlock()
+	return s.reserve.size == 0 || s.reserve.held > 0
+}

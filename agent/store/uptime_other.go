@@ -1,0 +1,18 @@
+//go:build !linux && !windows
+
+package store
+
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// uptime counts from the start of the machine.
+func uptime() time.Duration {
+	var now unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil {
+		return 0 // then nothing grows old
+	}
+	return time.Duration(now.Nano())
+}
