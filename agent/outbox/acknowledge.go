@@ -1,53 +1,101 @@
 package outbox
 
 import (
-	"errors"
+	"encoding/json"
 	"fmt"
-	"time"
 
 	"branchbot/agent/store"
 	"branchbot/internal/fault"
+	"branchbot/internal/wire"
 )
 
-// How long what was sent stays, so that a head office that was restored from an
-// older copy can have it again. Whichever is less.
-const (
-	KeepFor     = 7 * 24 * time.Hour
-	KeepRecords = 20_000
-)
-
-// maxForgotten bounds the deletions of one transaction.
-const maxForgotten = 2_000
-
-// Acknowledge takes head office's answer: it has all records below nextSeq on
-// its disk. The caller has checked that the answer is for this epoch. Answers may
-// come twice and in any order. A lower nextSeq is honoured only with another
-// incarnation: then what is still here is sent again. A late answer of a former
+// Acknowledge takes head office's answer: it has all records of the answer's
+// epoch below NextSeq on its disk. Answers may come twice and in any order. A
+// lower NextSeq is honoured only with another incarnation: then what is still
+// here, of former epochs too, is offered again. A late answer of a former
 // incarnation is put right by the next answer of the present one, since what is
-// taken for sent stays here for days. Code outbox_ahead: head office has records
-// that this database never made.
-func Acknowledge(tx *store.Tx, incarnation string, nextSeq uint64) error {
+// taken for sent stays here for days.
+//
+// Codes, when head office has records of our present epoch that we never made:
+// outbox_ahead (more of them) and outbox_differs (another last one). Nothing is
+// acknowledged then; see Outdated.
+func Acknowledge(tx *store.Tx, reply wire.IngestReply) error {
 	s, err := load(tx)
 	if err != nil {
 		return err
 	}
-	if nextSeq > s.Next {
-		return fault.New(fault.Application, "outbox_ahead", "head office has %d records of this device, the device made %d", nextSeq-1, s.Next-1).
-			WithHint("this data folder was copied or restored: enrol the device again")
+	p, found := s.of(reply.Epoch)
+	if !found {
+		return nil // a late answer about an epoch of which nothing is left
 	}
-	if incarnation == s.Incarnation && nextSeq <= s.Acked {
+	reached := p.From + max(reply.NextSeq, 1) - 1
+	if err := s.check(tx, p, reached, reply); err != nil {
+		return err
+	}
+	before, another := s.Acked, reply.Incarnation != s.Incarnation
+	if another {
+		if err := s.anew(tx, reply.Incarnation); err != nil {
+			return err
+		}
+	}
+	if _, head := s.head(); head.Epoch == p.Epoch {
+		s.Acked = max(s.Acked, min(reached, s.end(p)))
+	}
+	if s.Acked == before && !another {
 		return nil
 	}
-	s.Incarnation = incarnation
-	if err := s.acknowledged(tx, nextSeq); err != nil {
+	if err := s.acknowledged(tx); err != nil {
 		return fmt.Errorf("acknowledge: %w", err)
 	}
 	return s.save(tx)
 }
 
-// acknowledged notes when the records below nextSeq arrived and forgets old ones.
-func (s *state) acknowledged(tx *store.Tx, nextSeq uint64) error {
-	s.Acked = max(nextSeq, 1)
+// check looks for records that head office has and that we did not make. Of a
+// former epoch that is no wonder: the copy that this database came from is older.
+func (s *state) check(tx *store.Tx, p span, reached uint64, reply wire.IngestReply) error {
+	if p.To != 0 {
+		return nil
+	}
+	if reached > s.Next {
+		return fault.New(fault.Application, codeAhead, "head office has %d records of this epoch, the device made %d", reply.NextSeq-1, p.seq(s.Next)-1).
+			WithHint("an older copy of the data folder came back, or it was copied to another machine: if two machines run with it, stop one of them")
+	}
+	if reply.Last == "" || reached == p.From || reached <= s.First {
+		return nil
+	}
+	line, err := tx.Get(store.Outbox, store.NumberKey(reached-1))
+	if err != nil || wire.Digest(line) == reply.Last || isMended(line) { // what cannot be read is Mend's
+		return nil //nolint:nilerr // see above
+	}
+	return fault.New(fault.Application, codeDiffers, "head office has another record %d of this epoch than this device", reply.NextSeq-1).
+		WithHint("an older copy of the data folder came back, or it was copied to another machine: if two machines run with it, stop one of them")
+}
+
+// Codes of Acknowledge.
+const (
+	codeAhead   = "outbox_ahead"
+	codeDiffers = "outbox_differs"
+)
+
+// isMended tells the alert that Mend puts in the place of a record.
+func isMended(line []byte) bool {
+	var r wire.Record
+	return json.Unmarshal(line, &r) == nil && r.Kind == wire.KindAlert && r.Subject == wire.AlertRecordLost
+}
+
+// anew begins to offer everything that is here: this head office is another one
+// than the one that answered before, or was restored from an older copy.
+func (s *state) anew(tx *store.Tx, incarnation string) error {
+	former := s.Incarnation
+	s.Incarnation, s.Acked = incarnation, min(s.Acked, s.First)
+	if former == "" {
+		return nil
+	}
+	return Note(tx, EventIncarnation, incarnation)
+}
+
+// acknowledged notes when the records below arrived and forgets old ones.
+func (s *state) acknowledged(tx *store.Tx) error {
 	at, err := tx.Now().MarshalText()
 	if err != nil {
 		return err
@@ -56,55 +104,4 @@ func (s *state) acknowledged(tx *store.Tx, nextSeq uint64) error {
 		return err
 	}
 	return s.forget(tx)
-}
-
-// Forget deletes records that were sent long ago. Acknowledge does it too; call
-// this from time to time for a device that sends nothing.
-func Forget(tx *store.Tx) error {
-	s, err := load(tx)
-	if err != nil {
-		return err
-	}
-	if err := s.forget(tx); err != nil {
-		return fmt.Errorf("forget sent records: %w", err)
-	}
-	return s.save(tx)
-}
-
-func (s *state) forget(tx *store.Tx) error {
-	end, err := s.keepFrom(tx)
-	if err != nil {
-		return err
-	}
-	for n := 0; s.First < end && n < maxForgotten; n++ {
-		key := store.NumberKey(s.First)
-		if err := errors.Join(tx.Delete(store.Outbox, key), tx.Delete(store.OutboxSent, key)); err != nil {
-			return err
-		}
-		s.First++ // the note of this very number stays: see rebuild
-	}
-	return nil
-}
-
-// keepFrom tells the first seq that must stay.
-func (s *state) keepFrom(tx *store.Tx) (uint64, error) {
-	keep := s.First
-	if s.Acked > KeepRecords {
-		keep = max(keep, s.Acked-KeepRecords)
-	}
-	err := tx.Range(store.OutboxSent, store.Scan{}, func(key, value []byte) error {
-		at, err := time.Parse(time.RFC3339Nano, string(value))
-		if err != nil {
-			return fmt.Errorf("time of acknowledgement: %w", err)
-		}
-		if tx.Now().Sub(at) < KeepFor {
-			return store.ErrStop
-		}
-		keep = max(keep, store.ParseNumberKey(key))
-		return nil
-	})
-	if errors.Is(err, store.ErrDamaged) {
-		err = nil
-	}
-	return min(keep, s.Acked), err
 }

@@ -44,7 +44,9 @@ func BenchmarkDrain(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		if err := s.Update(b.Context(), func(tx *store.Tx) error { return outbox.Acknowledge(tx, "one", next) }); err != nil {
+		if err := s.Update(b.Context(), func(tx *store.Tx) error {
+			return outbox.Acknowledge(tx, wire.IngestReply{Incarnation: "one", Epoch: tx.Epoch(), NextSeq: next})
+		}); err != nil {
 			b.Fatal(err)
 		}
 	}

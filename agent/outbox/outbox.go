@@ -3,13 +3,13 @@
 //
 // What always holds: a record is added in the transaction of the change it tells
 // about; it is deleted only some time after it was acknowledged; the same record
-// is sent in the same bytes each time.
+// is sent in the same bytes each time; what waits of a former epoch goes before
+// the present one. DESIGN.md tells what happens when.
 package outbox
 
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"time"
 
 	"branchbot/agent/store"
@@ -18,34 +18,7 @@ import (
 )
 
 // RecordVersion is the layout version of new records.
-const RecordVersion = 1
-
-// state is the outbox in four facts. Records with First <= seq < Next are here;
-// those below Acked are at head office too.
-type state struct {
-	First       uint64 `json:"first"`
-	Acked       uint64 `json:"acked"` // head office has all below
-	Next        uint64 `json:"next"`  // the seq of the next new record
-	Incarnation string `json:"incarnation,omitempty"`
-}
-
-func load(tx *store.Tx) (state, error) {
-	s, err := store.GetJSON[state](tx, store.OutboxState, []byte("state"))
-	if errors.Is(err, store.ErrNotFound) {
-		return state{First: 1, Acked: 1, Next: 1}, nil
-	}
-	if errors.Is(err, store.ErrDamaged) {
-		return rebuild(tx)
-	}
-	if err != nil {
-		return s, fmt.Errorf("read outbox: %w", err)
-	}
-	return s, nil
-}
-
-func (s state) save(tx *store.Tx) error {
-	return store.PutJSON(tx, store.OutboxState, []byte("state"), s)
-}
+const RecordVersion = wire.RecordVersion
 
 // Add puts a record in line and returns it with V, Epoch, Seq and, unless set,
 // Created. Call it in the transaction of the change that the record tells about.
@@ -54,32 +27,58 @@ func Add(tx *store.Tx, r wire.Record) (wire.Record, error) {
 	if err != nil {
 		return r, err
 	}
-	r.V, r.Epoch, r.Seq = RecordVersion, tx.Epoch(), s.Next
-	if r.Created.IsZero() {
-		r.Created = tx.Now()
-	}
-	if err := store.PutJSON(tx, store.Outbox, store.NumberKey(r.Seq), r); err != nil {
+	if r, err = s.add(tx, r); err != nil {
 		return r, err
 	}
-	s.Next++
 	return r, s.save(tx)
 }
 
-// Next returns the records that head office does not have, in order, and the seq
-// of the first: at most limit records and maxBytes bytes, but always one if any
-// waits. A damaged record ends the run of records before it; when it is the
-// first, the code is outbox_damaged: call Mend, then go on.
+func (s *state) add(tx *store.Tx, r wire.Record) (wire.Record, error) {
+	p := s.current()
+	r.V, r.Epoch, r.Seq = RecordVersion, p.Epoch, p.seq(s.Next)
+	if r.Created.IsZero() {
+		r.Created = tx.Now()
+	}
+	if err := store.PutJSON(tx, store.Outbox, store.NumberKey(s.Next), r); err != nil {
+		return r, err
+	}
+	s.Next++
+	return r, nil
+}
+
+// Head says what the next records to send belong to.
+type Head struct {
+	Epoch  string
+	Oldest uint64 // the lowest seq of this epoch that is still here
+	Former bool   // the database has begun another epoch since
+	Stale  string // not "": nothing may be sent before the store has a new epoch
+}
+
+// ReadHead returns it.
+func ReadHead(tx *store.Tx) (Head, error) {
+	s, err := load(tx)
+	if err != nil {
+		return Head{}, err
+	}
+	_, p := s.head()
+	return Head{Epoch: p.Epoch, Oldest: p.seq(max(s.First, p.From)), Former: p.To != 0, Stale: s.Stale}, nil
+}
+
+// Next returns the records of ReadHead's epoch that head office does not have, in
+// order, and the seq of the first: at most limit records and maxBytes bytes, but
+// always one if any waits. A damaged record ends the run of records before it;
+// when it is the first, the code is outbox_damaged: call Mend, then go on.
 func Next(tx *store.Tx, limit, maxBytes int) (records []json.RawMessage, first uint64, err error) {
 	s, err := load(tx)
 	if err != nil {
 		return nil, 0, err
 	}
-	first = max(s.Acked, s.First)
+	from, p := s.head()
 	size := 0
-	for seq := first; seq < s.Next && len(records) < limit; seq++ {
-		line, err := tx.Get(store.Outbox, store.NumberKey(seq))
+	for place := from; place < s.end(p) && len(records) < limit; place++ {
+		line, err := tx.Get(store.Outbox, store.NumberKey(place))
 		if err != nil {
-			return records, first, unreadable(seq, len(records), err)
+			return records, p.seq(from), unreadable(p.seq(place), len(records), err)
 		}
 		size += len(line)
 		if len(records) > 0 && size > maxBytes {
@@ -87,7 +86,7 @@ func Next(tx *store.Tx, limit, maxBytes int) (records []json.RawMessage, first u
 		}
 		records = append(records, line)
 	}
-	return records, first, nil
+	return records, p.seq(from), nil
 }
 
 func unreadable(seq uint64, before int, err error) error {
@@ -104,8 +103,17 @@ type Status struct {
 	Waiting         int        // not yet at head office
 	Kept            int        // at head office, and still here
 	Oldest          *time.Time // of those that wait
-	AcknowledgedSeq uint64
-	Incarnation     string // of head office, "" before the first answer
+	AcknowledgedSeq uint64     // of the present epoch
+	Incarnation     string     // of head office, "" before the first answer
+	Former          []Former   // epochs before this one of which something is here
+	Events          []Event    // what befell the line, the latest last
+	Refusal         *Refusal   // head office does not let this device in
+}
+
+// Former is an epoch that ended.
+type Former struct {
+	Epoch   string
+	Waiting int
 }
 
 // Read returns the outbox's status.
@@ -114,13 +122,21 @@ func Read(tx *store.Tx) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
-	status := Status{Epoch: tx.Epoch(), AcknowledgedSeq: s.Acked - 1, Incarnation: s.Incarnation}
-	status.Waiting = int(s.Next - max(s.Acked, s.First))
-	status.Kept = int(s.Next-s.First) - status.Waiting
+	present := s.current()
+	status := Status{Epoch: present.Epoch, AcknowledgedSeq: max(s.Acked, present.From) - present.From, Incarnation: s.Incarnation}
+	for _, p := range s.spans {
+		status.Waiting += s.waiting(p)
+		status.Kept += s.all(p) - s.waiting(p)
+		if p.To != 0 {
+			status.Former = append(status.Former, Former{Epoch: p.Epoch, Waiting: s.waiting(p)})
+		}
+	}
+	status.Events, status.Refusal = events(tx), readRefusal(tx)
 	if status.Waiting == 0 {
 		return status, nil
 	}
-	oldest, err := store.GetJSON[wire.Record](tx, store.Outbox, store.NumberKey(max(s.Acked, s.First)))
+	place, _ := s.head()
+	oldest, err := store.GetJSON[wire.Record](tx, store.Outbox, store.NumberKey(place))
 	if err == nil {
 		status.Oldest = &oldest.Created
 	} else if !errors.Is(err, store.ErrDamaged) {
