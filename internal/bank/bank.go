@@ -86,6 +86,8 @@ func (s *Site) routes() http.Handler {
 	business.Handle("GET /accounts", s.signedIn(s.lookUp))
 	business.Handle("GET /api/accounts", s.signedIn(s.lookUpJSON))
 	business.Handle("GET /accounts/{no}", s.signedIn(s.showAccount))
+	business.Handle("POST /open/accounts", s.authorized(s.openJSON))
+	business.Handle("GET /open/accounts", s.authorized(s.lookUpJSON))
 
 	all := http.NewServeMux()
 	all.Handle("/", s.received(s.late(s.troubled(business))))

@@ -30,10 +30,12 @@ type Fault struct {
 	Warm    bool   `json:"warm,omitempty"`     // only on a connection that has answered before
 	Reset   bool   `json:"reset,omitempty"`    // cut by RST, not FIN
 	DelayMS int    `json:"delay_ms,omitempty"` // of slow
-	Path    string `json:"path,omitempty"`     // "" is the two submit paths
+	Path    string `json:"path,omitempty"`     // "" is the submit paths
 }
 
-func isSubmitPath(path string) bool { return path == "/api/accounts" || path == "/plain/accounts" }
+func isSubmitPath(path string) bool {
+	return path == "/api/accounts" || path == "/plain/accounts" || path == "/open/accounts"
+}
 
 func isSubmit(r *http.Request) bool { return r.Method == http.MethodPost && isSubmitPath(r.URL.Path) }
 

@@ -90,3 +90,16 @@ func (s *Site) login(w http.ResponseWriter, r *http.Request) {
 func setCookie(w http.ResponseWriter, r *http.Request, name, value string) {
 	http.SetCookie(w, &http.Cookie{Name: name, Value: value, Path: "/", HttpOnly: true, Secure: r.TLS != nil, SameSite: http.SameSiteLaxMode})
 }
+
+// authorized lets callers of the interface for programs in by name and password.
+func (s *Site) authorized(next http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		user, password, _ := r.BasicAuth()
+		if user != s.options.User || password != s.options.Password {
+			w.Header().Set("WWW-Authenticate", `Basic realm="core"`)
+			answer(w, reply{Status: http.StatusUnauthorized, Code: codeBadToken, Msg: "身份验证失败"})
+			return
+		}
+		next(w, r)
+	})
+}
