@@ -1,0 +1,11 @@
+package torture
+
+import (
+	"os/exec"
+	"syscall"
+)
+
+// detach gives the agent a process group of its own: Ctrl-C is for torture alone.
+func detach(cmd *exec.Cmd) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{CreationFlags: syscall.CREATE_NEW_PROCESS_GROUP}
+}
