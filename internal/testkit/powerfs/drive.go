@@ -56,7 +56,7 @@ func needFuse(tb testing.TB) {
 // takes the mount along, when its stdin does: also when this process is killed.
 func (d *Drive) startChild() {
 	d.tb.Helper()
-	command := exec.Command(os.Args[0]) //nolint:noctx // its stdin ends it, after the test's context
+	command := exec.Command(os.Args[0])                                                      //nolint:noctx // its stdin ends it, after the test's context
 	command.Env = append(os.Environ(), folderVariable+"="+d.dir, "GORACE=atexit_sleep_ms=0") // nothing to wait for
 	command.Stderr = os.Stderr
 	in, err := command.StdinPipe()
