@@ -30,6 +30,7 @@ type Options struct {
 	Latency         time.Duration // of each page and call; 0 is 20 ms, negative none
 	AllowDuplicates bool          // stores the same customer and product twice
 	Fault           Fault         // switched on from the start
+	Mood            func() Fault  // what each submission meets while no fault is switched on; nil: nothing
 }
 
 // Site is one sample bank with everything it received. It is safe for use by

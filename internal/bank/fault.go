@@ -14,6 +14,7 @@ const (
 	Expire = "expire" // the sessions are gone: 302 /login
 	Cut    = "cut"    // closes the connection without an answer
 	Hang   = "hang"   // never answers
+	Late   = "late"   // works on for Delay, whether or not anybody still waits for the answer
 )
 
 // When an error, cut or hang happens.
@@ -29,7 +30,7 @@ type Fault struct {
 	Times   int    `json:"times,omitempty"`    // requests it meets: 0 is one, -1 all
 	Warm    bool   `json:"warm,omitempty"`     // only on a connection that has answered before
 	Reset   bool   `json:"reset,omitempty"`    // cut by RST, not FIN
-	DelayMS int    `json:"delay_ms,omitempty"` // of slow
+	DelayMS int    `json:"delay_ms,omitempty"` // of slow and late
 	Path    string `json:"path,omitempty"`     // "" is the submit paths
 }
 
@@ -59,6 +60,9 @@ func (s *Site) meet(r *http.Request) (Fault, <-chan struct{}) {
 	if s.fault.Path != "" {
 		hit = r.URL.Path == s.fault.Path
 	}
+	if s.fault.Kind == "" && hit && s.options.Mood != nil {
+		return s.options.Mood(), s.released
+	}
 	if s.fault.Kind == "" || s.left == 0 || !hit || s.fault.Warm && !isWarm(r) {
 		return Fault{}, nil
 	}
@@ -78,6 +82,11 @@ func (s *Site) troubled(next http.Handler) http.Handler {
 			return
 		case Slow:
 			wait(r, time.Duration(fault.DelayMS)*time.Millisecond)
+			next.ServeHTTP(w, r)
+			return
+		case Late:
+			timer := time.NewTimer(time.Duration(fault.DelayMS) * time.Millisecond)
+			<-timer.C
 			next.ServeHTTP(w, r)
 			return
 		case Expire:
@@ -132,7 +141,7 @@ func (s *Site) changeFault(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	if !slices.Contains([]string{"", Slow, Error, Expire, Cut, Hang}, fault.Kind) || !slices.Contains([]string{"", Before, After}, fault.When) {
+	if !slices.Contains([]string{"", Slow, Error, Expire, Cut, Hang, Late}, fault.Kind) || !slices.Contains([]string{"", Before, After}, fault.When) {
 		http.Error(w, "unknown kind or when", http.StatusBadRequest)
 		return
 	}

@@ -1,7 +1,11 @@
 package bank_test
 
 import (
+	"bytes"
+	"context"
+	"encoding/json"
 	"net/http"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -42,5 +46,35 @@ func TestForPrograms(t *testing.T) {
 	}
 	if site.Submissions() != 2 {
 		t.Errorf("%d submissions, want both", site.Submissions())
+	}
+}
+
+// A real site goes on working when the caller has gone, and stores it then.
+func TestLateStoresThoughNobodyWaits(t *testing.T) {
+	t.Parallel()
+	late := bank.Fault{Kind: bank.Late, DelayMS: 100}
+	site, v := start(t, bank.Options{Mood: func() bank.Fault { return late }}, bank.Listen{})
+	v.signIn()
+	ctx, leave := context.WithCancel(t.Context())
+	body, err := json.Marshal(v.fields(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, v.url+"/api/accounts", bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { // leaves as soon as the request has arrived
+		for site.Submissions() == 0 {
+			runtime.Gosched()
+		}
+		leave()
+	}()
+	if reply, err := v.http.Do(request); err == nil {
+		reply.Body.Close()
+		t.Error("the call was answered before its caller left")
+	}
+	for len(site.Records()) == 0 && t.Context().Err() == nil {
+		runtime.Gosched()
 	}
 }
