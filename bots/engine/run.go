@@ -11,6 +11,7 @@ import (
 
 	"go.starlark.net/starlark"
 
+	"branchbot/bots/guard"
 	"branchbot/bots/host"
 	"branchbot/bots/modules"
 	"branchbot/bots/modules/plain"
@@ -34,9 +35,10 @@ type run struct {
 	past    *past
 	scope   *scope // where the script stands
 	modules []modules.Module
-	loading bool  // the script's top level runs
-	inside  int   // calls back into the script that are under way (login, probe)
-	limit   error // which limit of our own stopped the script
+	proxy   *guard.Proxy // nil until a module goes to a site
+	loading bool         // the script's top level runs
+	inside  int          // calls back into the script that are under way (login, probe)
+	limit   error        // which limit of our own stopped the script
 	log     logBudget
 }
 
@@ -134,6 +136,7 @@ func encodeOutput(value starlark.Value) (json.RawMessage, error) {
 
 // close ends what the modules still hold, last made first.
 func (r *run) close() {
+	defer r.closeGuard()
 	for _, module := range slices.Backward(r.modules) {
 		if err := module.Close(); err != nil {
 			r.config.Logger.Warn("module did not close cleanly", "error", err)

@@ -14,20 +14,21 @@ func (s *submission) conclude(ctx context.Context, held *reply, err error) (Resu
 	if err != nil {
 		return s.doubt(ctx, doubtOf(err), 0)
 	}
+	learn := context.WithoutCancel(ctx)
 	seen := judgeReply(s.call.Submit, []*reply{held})
 	if seen.state == "" && held.redirect() != nil {
-		seen = judgeReply(s.call.Submit, s.follow(ctx, held))
+		seen = judgeReply(s.call.Submit, s.follow(learn, held))
 	}
 	if seen.state == "" {
 		return s.doubt(ctx, "unreadable_reply", held.status)
 	}
 	s.result.State, s.result.Receipt, s.result.Message = seen.state, seen.receipt, seen.message
-	err = s.record(ctx, wire.RecordOutcome, wire.OutcomeData{
+	err = s.record(learn, wire.RecordOutcome, wire.OutcomeData{
 		State: seen.state, Receipt: seen.receipt, Message: seen.message,
 		Status: held.status, GuardMS: s.result.GuardMS,
 	})
 	s.released()
-	s.driver.Picture(ctx, "after_submit")
+	s.driver.Picture(learn, "after_submit")
 	return s.result, errors.Join(err, s.outcomeFault())
 }
 
@@ -85,10 +86,11 @@ func (s *submission) outcomeFault() error {
 // settles it by looking.
 func (s *submission) doubt(ctx context.Context, reason string, status int) (Result, error) {
 	s.result.Reason = reason
-	err := s.record(ctx, wire.RecordUnknown, wire.UnknownData{Reason: reason, Status: status})
+	learn := context.WithoutCancel(ctx)
+	err := s.record(learn, wire.RecordUnknown, wire.UnknownData{Reason: reason, Status: status})
 	s.released()
-	s.driver.Picture(ctx, "after_submit")
-	s.driver.Abandon(ctx)
+	s.driver.Picture(learn, "after_submit")
+	s.driver.Abandon(learn)
 	if err != nil {
 		s.result.State = wire.SubmitInDoubt
 		return s.result, err // PREPARED stands: the next runner settles it
@@ -102,16 +104,10 @@ func (s *submission) settle(ctx context.Context) (Result, error) {
 	if s.call.Probe == nil {
 		return s.result, s.inDoubt(nil)
 	}
-	wait := time.NewTimer(time.Until(s.sent.Add(s.call.Settle)))
-	defer wait.Stop()
-	select {
-	case <-wait.C:
-	case <-ctx.Done():
-		return s.result, s.inDoubt(context.Cause(ctx))
+	if err := pause(ctx, time.Until(s.sent.Add(s.call.Settle))); err != nil {
+		return s.result, s.inDoubt(err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, probeTime)
-	defer cancel()
-	receipt, found, err := s.probe(ctx)
+	receipt, found, err := s.lookUp(ctx)
 	if err != nil {
 		return s.result, s.inDoubt(err)
 	}
@@ -126,10 +122,48 @@ func (s *submission) settle(ctx context.Context) (Result, error) {
 	return s.result, s.outcomeFault()
 }
 
+// lookUp asks the probe, and asks again while its site cannot be reached: a line
+// that is down at night is up in the morning. What the probe itself cannot tell
+// is not asked twice.
+func (s *submission) lookUp(ctx context.Context) (map[string]string, bool, error) {
+	over := time.Now().Add(s.call.LookUp)
+	for wait := lookAgainFirst; ; wait = min(2*wait, lookAgainMost) {
+		receipt, found, err := s.probe(ctx)
+		if err == nil || !fault.Of(err).Retryable || time.Now().Add(wait).After(over) {
+			return receipt, found, err
+		}
+		s.proxy.config.Logger.InfoContext(ctx, "look-up is tried again", "submit", s.call.Submit.Name, "in", wait, "error", err)
+		if err := pause(ctx, wait); err != nil {
+			return nil, false, err
+		}
+	}
+}
+
+// pause waits, unless the run is stopped; then it tells why.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// inDoubt is how a submit ends that nobody has looked up. One whose look-up was
+// stopped stays open for the next runner.
 func (s *submission) inDoubt(why error) error {
+	if stopped := fault.Of(why); why != nil && stopped.Class == fault.Interrupted {
+		return fault.New(fault.Interrupted, "look_up_stopped", "submit %s may have reached the site; its look-up was stopped: %w", s.call.Submit.Name, why).
+			WithHint("the look-up goes on when the run does")
+	}
 	e := fault.New(fault.Waiting, "in_doubt", "submit %s may have reached the site and its answer is not known (%s)", s.call.Submit.Name, s.result.Reason)
 	if why != nil {
 		e = fault.New(fault.Waiting, "in_doubt", "submit %s may have reached the site and it could not be looked up: %w", s.call.Submit.Name, why)
+	}
+	if fault.Of(why) != nil && fault.Of(why).Class == fault.Unreachable {
+		return e.WithHint("mend the line to the site, look the record up there, then say with `branchbot answer` whether it was submitted")
 	}
 	return e.WithHint("a person looks at the site and both pictures, then says with `branchbot answer` whether it was submitted")
 }

@@ -8,6 +8,7 @@ import (
 
 	"branchbot/bots/pack"
 	"branchbot/internal/fault"
+	"branchbot/internal/uptime"
 	"branchbot/internal/wire"
 )
 
@@ -16,20 +17,25 @@ const (
 	defaultDeadline = 15 * time.Second
 	defaultReply    = 60 * time.Second
 	defaultSettle   = 30 * time.Second
-	probeTime       = 2 * time.Minute
+	defaultLookUp   = 10 * time.Minute
+	lookAgainFirst  = time.Second // then twice as long each time
+	lookAgainMost   = 30 * time.Second
 	maxRedirects    = 10
 	maxLegs         = 5
 )
 
 // Call is one submit as the script asked for it.
 type Call struct {
-	Submit   *pack.Submit
-	Key      []string          // parts of the business key
-	Values   map[string]string // label → intended value, as given to form.fill
-	Probe    Probe             // nil: none
-	Settle   time.Duration     // from the last possible send to the look-up; 0: the manifest's, else 30 s
-	Deadline time.Duration     // press → request seen; 0: 15 s
-	Reply    time.Duration     // request sent → reply read; 0: 60 s
+	Submit *pack.Submit
+	Key    []string          // parts of the business key
+	Values map[string]string // label → intended value, as given to form.fill
+	Probe  Probe             // nil: none
+	// LookFirst: something may have been sent that this device does not remember.
+	LookFirst bool
+	Settle    time.Duration // from the last possible send to the look-up; 0: the manifest's, else 30 s
+	Deadline  time.Duration // press → request seen; 0: 15 s
+	Reply     time.Duration // request sent → reply read; 0: 60 s
+	LookUp    time.Duration // how long a probe whose site cannot be reached is asked again; 0: 10 min
 }
 
 // Result is how a submit ended.
@@ -51,7 +57,8 @@ type Result struct {
 // what the recorder and the probe say is passed on.
 //
 // Once a request may have been sent, cancelling ctx no longer stops it: the
-// outcome is learned and recorded first.
+// outcome is learned and recorded first, the doubt too. Only the look-up that
+// follows a doubt is cut short (code look_up_stopped): the next runner goes on.
 func (p *Proxy) Submit(ctx context.Context, call Call, driver Driver, recorder Recorder) (Result, error) {
 	if call.Submit == nil {
 		return Result{}, usage("submit_unknown", "submit: the manifest does not describe it")
@@ -72,13 +79,22 @@ func (p *Proxy) Submit(ctx context.Context, call Call, driver Driver, recorder R
 	return s.run(ctx)
 }
 
-// Settle finishes a submit of an earlier runner that may have been sent: it
-// waits until settle has passed since the last possible send, then asks the
-// probe. The caller has recorded nothing but PREPARED, or UNKNOWN (recorded).
-func (p *Proxy) Settle(ctx context.Context, call Call, since time.Time, recorded bool, recorder Recorder) (Result, error) {
-	s := &submission{proxy: p, call: call.completed(), recorder: recorder, sent: since}
+// Past is what the journal knows of a submit that an earlier runner may have sent.
+type Past struct {
+	Prepared *wire.Uptime // when its last request was
+	Unknown  *wire.Uptime // when the doubt was recorded
+	Doubted  bool         // UNKNOWN is recorded
+}
+
+// Settle finishes a submit of an earlier runner, which is dead: it waits until
+// settle has passed since the last possible send, then asks the probe. What is
+// left to wait is measured by the machine's own clock. A run that is stopped
+// meanwhile keeps its place: UNKNOWN is recorded before the wait.
+func (p *Proxy) Settle(ctx context.Context, call Call, past Past, recorder Recorder) (Result, error) {
+	s := &submission{proxy: p, call: call.completed(), recorder: recorder}
 	s.result.Reason = "crash"
-	if !recorded {
+	s.sent = time.Now().Add(-past.sinceLastSend(s.call.Reply))
+	if !past.Doubted {
 		if err := recorder.Record(ctx, wire.RecordUnknown, wire.UnknownData{Reason: "crash"}); err != nil {
 			return s.result, fmt.Errorf("record the doubt: %w", err)
 		}
@@ -86,10 +102,18 @@ func (p *Proxy) Settle(ctx context.Context, call Call, since time.Time, recorded
 	return s.settle(ctx)
 }
 
+// sinceLastSend is how long ago the last byte may have left, at the least. One
+// that was prepared leaves within the time for its reply; once the doubt is
+// recorded its sender is dead or has given up.
+func (p Past) sinceLastSend(reply time.Duration) time.Duration {
+	return max(uptime.Since(p.Unknown), uptime.Since(p.Prepared)-reply)
+}
+
 func (c Call) completed() Call {
 	c.Settle = firstOf(c.Settle, c.Submit.Settle, defaultSettle)
 	c.Deadline = firstOf(c.Deadline, defaultDeadline)
 	c.Reply = firstOf(c.Reply, defaultReply)
+	c.LookUp = firstOf(c.LookUp, defaultLookUp)
 	return c
 }
 
@@ -119,7 +143,12 @@ type submission struct {
 // askFirst looks the record up before anything is pressed. After a crash,
 // "found" can only be ours.
 func (s *submission) askFirst(ctx context.Context) (bool, error) {
-	if first := s.call.Submit.ProbeFirst; s.call.Probe == nil || (first != nil && !*first) {
+	first := s.call.Submit.ProbeFirst
+	switch {
+	case s.call.Probe == nil && s.call.LookFirst:
+		return false, fault.New(fault.Waiting, codeLookFirst, "submit %s was not sent: this device was restored and may have sent it before, and the bot cannot look it up", s.call.Submit.Name).
+			WithHint("look in the business system; if it is not there, run the bot again once head office has returned this device's records")
+	case s.call.Probe == nil, first != nil && !*first && !s.call.LookFirst:
 		return false, nil
 	}
 	receipt, found, err := s.probe(ctx)
@@ -161,7 +190,7 @@ func (s *submission) run(ctx context.Context) (Result, error) {
 	if err != nil && !s.prepared {
 		return s.refused(ctx, err)
 	}
-	return s.conclude(learn, answer, err)
+	return s.conclude(ctx, answer, err)
 }
 
 // press presses beside us: a page may block its own press until the reply is

@@ -159,7 +159,7 @@ func TestSettleAfterACrash(t *testing.T) {
 			}
 			return nil, test.found, nil
 		}
-		_, err := p.Settle(t.Context(), call, time.Now(), test.recorded, records)
+		_, err := p.Settle(t.Context(), call, Past{Doubted: test.recorded}, records)
 		if fault.Code(err) != test.code || records.line() != test.line {
 			t.Errorf("%v %s", err, records.line())
 		}

@@ -25,6 +25,7 @@ const (
 	codeNoReply    = "no_reply"
 	codeOver       = "run_over"
 	codeJournal    = "not_recorded"
+	codeLookFirst  = "look_first" // nothing may be sent before it has been looked up
 )
 
 // Refusal is a request that was not let out.

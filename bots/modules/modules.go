@@ -11,6 +11,7 @@ import (
 
 	"go.starlark.net/starlark"
 
+	"branchbot/bots/guard"
 	"branchbot/bots/host"
 	"branchbot/bots/pack"
 	"branchbot/internal/wire"
@@ -58,6 +59,9 @@ type Runtime interface {
 	Host() host.Host
 	Logger() *slog.Logger
 
+	// Guard is the run's one guard, through which every module goes to the sites.
+	// It is opened by the first who asks and ends with the run.
+	Guard() (*guard.Proxy, error)
 	// Scope is the step in which the thread stands; its Path is "" outside any step.
 	Scope(thread *starlark.Thread) Scope
 	// Recorded returns the journaled value of this call, or does it and journals

@@ -13,6 +13,7 @@ import (
 
 	"branchbot/bots/host"
 	"branchbot/internal/bank"
+	"branchbot/internal/uptime"
 	"branchbot/internal/wire"
 )
 
@@ -175,7 +176,8 @@ func TestSettleAfterCrash(t *testing.T) {
 	b.must(bankRun)
 	before := b.scope.records[:2]
 	for i := range before {
-		before[i].At = time.Now().Add(-time.Hour)
+		before[i].Up = uptime.Now()
+		before[i].Up.MS -= time.Hour.Milliseconds()
 	}
 	next := newBench(t, bankManifest, b.start.Origins, b.start.Roots)
 	next.secrets = b.secrets

@@ -11,6 +11,7 @@ import (
 	"go.starlark.net/starlark"
 
 	"branchbot/bots/host"
+	"branchbot/bots/modules/submit"
 	"branchbot/internal/fault"
 	"branchbot/internal/wire"
 )
@@ -155,14 +156,14 @@ func (f form) field(ctx context.Context, label string, value starlark.Value, pla
 		field.Bool = &on
 		return field, strconv.FormatBool(on), nil
 	case *starlark.List:
-		list, err := texts(v)
+		list, err := submit.Texts(v)
 		if err != nil {
 			return wanted{}, "", fmt.Errorf("%s: %w", label, err)
 		}
 		field.List = list
-		return field, joined(list), nil
+		return field, submit.Joined(list), nil
 	default:
-		text, err := plain(v)
+		text, err := submit.Text(v)
 		if err != nil {
 			return wanted{}, "", fmt.Errorf("%s: %w", label, err)
 		}

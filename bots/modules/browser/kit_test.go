@@ -22,6 +22,7 @@ import (
 
 	"go.starlark.net/starlark"
 
+	"branchbot/bots/guard"
 	"branchbot/bots/host"
 	"branchbot/bots/modules"
 	"branchbot/bots/pack"
@@ -50,6 +51,7 @@ type bench struct {
 	start    *host.Start
 	pack     *pack.Pack
 	module   *module
+	proxy    *guard.Proxy
 	globals  starlark.StringDict
 	scope    *scope
 	ctx      context.Context
@@ -101,6 +103,11 @@ func newBench(t testing.TB, manifest string, origins map[string]string, roots []
 	t.Cleanup(func() {
 		if err := b.module.Close(); err != nil {
 			t.Errorf("close: %v", err)
+		}
+		if b.proxy != nil {
+			if err := b.proxy.Close(); err != nil {
+				t.Errorf("close the proxy: %v", err)
+			}
 		}
 		if left, err := os.ReadDir(scratch); err != nil || len(left) > 0 {
 			t.Errorf("left behind: %v %v", left, err)

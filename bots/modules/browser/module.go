@@ -2,11 +2,8 @@ package browser
 
 import (
 	"context"
-	"crypto/x509"
-	"errors"
 	"fmt"
 	"maps"
-	"net/url"
 	"time"
 
 	"github.com/go-rod/rod/lib/proto"
@@ -27,7 +24,7 @@ func Factory() modules.Factory {
 type module struct {
 	rt      modules.Runtime
 	origins map[string]string // site → origin
-	proxy   *guard.Proxy
+	proxy   *guard.Proxy      // the run's, nil until a browser stands behind it
 	browser *chromium
 
 	context  proto.BrowserBrowserContextID // of the run, "" is the browser's own
@@ -59,17 +56,10 @@ func unsure(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs
 	return nil, fault.New(fault.Application, "unsure", "the probe cannot tell: %s", reason)
 }
 
-// Close ends the browser and the proxy. It may be called twice.
-func (m *module) Close() error {
-	err := m.stop()
-	if m.proxy != nil {
-		err = errors.Join(err, m.proxy.Close())
-		m.proxy = nil
-	}
-	return err
-}
+// Close ends the browser. It may be called twice.
+func (m *module) Close() error { return m.stop() }
 
-// stop ends the browser alone.
+// stop ends the browser; another may follow.
 func (m *module) stop() error {
 	if m.browser == nil {
 		return nil
@@ -110,11 +100,13 @@ func (m *module) ready(ctx context.Context, scope modules.Scope) error {
 
 func attempt(scope modules.Scope) string { return fmt.Sprintf("%s#%d", scope.Path(), scope.Attempt()) }
 
-// start opens the proxy, then the browser behind it.
+// start starts a browser behind the run's proxy.
 func (m *module) start(ctx context.Context) error {
-	if err := m.openProxy(ctx); err != nil {
-		return fmt.Errorf("open the run's proxy: %w", err)
+	proxy, err := m.rt.Guard()
+	if err != nil {
+		return err
 	}
+	m.proxy = proxy
 	start := m.rt.Start()
 	l := launch{settings: start.Browser, scratch: start.Scratch, proxy: m.proxy.Address(), spki: m.proxy.SPKI(), pulse: usualPulse(), logger: m.rt.Logger()}
 	began := time.Now()
@@ -125,35 +117,4 @@ func (m *module) start(ctx context.Context) error {
 	m.browser = browser
 	m.rt.Logger().DebugContext(ctx, "browser started", "ms", time.Since(began).Milliseconds())
 	return nil
-}
-
-func (m *module) openProxy(ctx context.Context) error {
-	if m.proxy != nil {
-		return nil
-	}
-	start := m.rt.Start()
-	config := guard.Config{Manifest: m.rt.Pack().Manifest, Origins: m.origins, Strict: start.Trust != "unsigned", Logger: m.rt.Logger()}
-	if len(start.Roots) > 0 {
-		config.Roots = roots(start.Roots)
-	}
-	if start.Browser.Proxy != "" {
-		upstream, err := url.Parse(start.Browser.Proxy)
-		if err != nil {
-			return fault.New(fault.Usage, "config", "browser.proxy %q: %w", start.Browser.Proxy, err)
-		}
-		config.Upstream = upstream
-	}
-	proxy, err := guard.Open(ctx, config)
-	m.proxy = proxy
-	return err
-}
-
-// roots are the system's authorities and the bank's own.
-func roots(pem []byte) *x509.CertPool {
-	pool, err := x509.SystemCertPool()
-	if err != nil {
-		pool = x509.NewCertPool() // a system without any: the bank's own must do
-	}
-	pool.AppendCertsFromPEM(pem)
-	return pool
 }

@@ -87,11 +87,14 @@ func (m *module) whole(text string) (address, error) {
 		other, err := originOf(bound)
 		known = known || err == nil && other == origin
 	}
-	if !known && m.proxy != nil {
-		return address{}, fault.New(fault.Usage, "site_unbound", "%s was not known when the browser started", origin).
-			WithHint("bind it as a site: branchbot site set NAME %s", origin)
-	}
 	if !known {
+		proxy, err := m.rt.Guard()
+		if err != nil {
+			return address{}, err
+		}
+		if err := proxy.Bind(origin, origin); err != nil {
+			return address{}, err
+		}
 		m.origins[origin] = origin
 	}
 	return address{origin: origin, path: "/" + strings.TrimPrefix(text[min(len(text), len(origin)):], "/")}, nil

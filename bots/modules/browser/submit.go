@@ -4,16 +4,13 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"slices"
 	"sync"
 	"time"
 
 	"go.starlark.net/starlark"
 
 	"branchbot/bots/guard"
-	"branchbot/bots/pack"
-	"branchbot/internal/fault"
-	"branchbot/internal/wire"
+	"branchbot/bots/modules/submit"
 )
 
 // submit is form.submit: the step's one guarded submit.
@@ -24,147 +21,23 @@ func (f form) submit(thread *starlark.Thread, b *starlark.Builtin, args starlark
 		return nil, err
 	}
 	p := f.page
-	rule, err := p.m.rule(name)
-	if err != nil {
-		return nil, err
-	}
-	parts, err := keyParts(key)
-	if err != nil {
-		return nil, err
-	}
-	look, err := p.m.probe(thread, probe, parts)
-	if err != nil {
-		return nil, err
-	}
-	lookName, err := p.m.topLevel(probe)
+	request, err := submit.New(p.m.rt, thread, p.scope, name, key, probe, p.m.closing())
 	if err != nil {
 		return nil, err
 	}
 	if err := p.settle(); err != nil {
 		return nil, err
 	}
-	if err := p.scope.ClaimSubmit(); err != nil {
-		return nil, err
-	}
-	call := guard.Call{Submit: rule, Key: parts, Values: maps.Clone(p.values), Probe: look, Settle: rule.Settle, Deadline: p.m.deadline}
-	return p.send(call, &driver{page: p, form: f.title, button: button}, naming{p.scope, lookName})
-}
-
-// send hands the submit to the guard and its outcome to the step.
-func (p *page) send(call guard.Call, d *driver, recorder guard.Recorder) (starlark.Value, error) {
-	ctx := p.m.rt.Context()
-	result, err := p.m.proxy.Submit(ctx, call, d, recorder)
+	request.Call.Values, request.Call.Deadline = maps.Clone(p.values), p.m.deadline
+	d := &driver{page: p, form: f.title, button: button}
+	receipt, err := request.Send(p.m.rt.Context(), p.m.proxy, d)
 	d.finish()
 	if err == nil {
-		err = outcome(result)
+		p.values, p.filled = map[string]string{}, nil
+	} else if trouble := p.tab.trouble(); trouble != nil {
+		return nil, fmt.Errorf("%w (%w)", err, trouble)
 	}
-	if err != nil {
-		if trouble := p.tab.trouble(); trouble != nil {
-			return nil, fmt.Errorf("%w (%w)", err, trouble)
-		}
-		return nil, err
-	}
-	p.values, p.filled = map[string]string{}, nil
-	p.scope.Submitted(result.Receipt)
-	return dict(result.Receipt, slices.Sorted(maps.Keys(result.Receipt)))
-}
-
-// outcome is the fault of a submit that did not succeed, should the guard have
-// told it in the result only.
-func outcome(r guard.Result) error {
-	switch r.State {
-	case wire.SubmitAcknowledged, wire.SubmitAlreadyThere:
-		return nil
-	case wire.SubmitRejected:
-		return fault.New(fault.Business, "rejected", "%s", r.Message)
-	case wire.SubmitInDoubt:
-		return fault.New(fault.Waiting, "in_doubt", "it is not known whether the site has it").WithHint("a person looks it up: branchbot answer")
-	default:
-		return fault.New(fault.Application, "submit_"+r.State, "the submit ended %s %s", r.State, r.Reason)
-	}
-}
-
-// rule finds the submit in the manifest: by name, or the only one.
-func (m *module) rule(name string) (*pack.Submit, error) {
-	submits := m.rt.Pack().Manifest.Submits
-	names := slices.Sorted(maps.Keys(submits))
-	if name == "" && len(names) == 1 {
-		name = names[0]
-	}
-	if rule, ok := submits[name]; ok {
-		return rule, nil
-	}
-	return nil, fault.New(fault.Usage, "submit_unknown", "the manifest has no submit %q (it has %v)", name, names).
-		WithHint("form.submit(\"name\", …) takes a name of submits in pack.yaml")
-}
-
-func keyParts(key starlark.Value) ([]string, error) {
-	list, ok := key.(starlark.Iterable)
-	if !ok {
-		return nil, fault.New(fault.Usage, "key", "the business key is a list, not %s", key.Type())
-	}
-	parts, err := texts(list)
-	if err == nil && len(parts) == 0 {
-		err = fault.New(fault.Usage, "key", "the business key is empty")
-	}
-	return parts, err
-}
-
-// probe wraps the script's look-up: it may only read while it runs, and its
-// pages are closed after it.
-func (m *module) probe(thread *starlark.Thread, value starlark.Value, key []string) (guard.Probe, error) {
-	if value == nil || value == starlark.None {
-		return nil, nil
-	}
-	look, ok := value.(starlark.Callable)
-	if !ok {
-		return nil, fault.New(fault.Usage, "probe", "probe is a function, not %s", value.Type())
-	}
-	parts := make([]starlark.Value, len(key))
-	for i, part := range key {
-		parts[i] = starlark.String(part)
-	}
-	return func(context.Context) (map[string]string, bool, error) {
-		defer m.proxy.BeginReading()()
-		before := len(m.pages)
-		defer m.closeFrom(before)
-		found, err := m.rt.Call(thread, look, starlark.NewList(parts))
-		if err != nil {
-			return nil, false, err
-		}
-		return seen(found)
-	}, nil
-}
-
-// topLevel is the name of a probe. After a crash another runner must find it.
-func (m *module) topLevel(probe starlark.Value) (string, error) {
-	look, ok := probe.(starlark.Callable)
-	if !ok {
-		return "", nil
-	}
-	if global, ok := m.rt.Global(look.Name()); !ok || global != look {
-		return "", fault.New(fault.Usage, "probe", "the probe %s is no top-level function of the script", look.Name()).
-			WithHint("define it with def at the top of main.star")
-	}
-	return look.Name(), nil
-}
-
-// seen reads a probe's answer.
-func seen(found starlark.Value) (map[string]string, bool, error) {
-	switch v := found.(type) {
-	case starlark.NoneType:
-		return nil, false, nil
-	case *starlark.Dict:
-		values, err := receipt(v)
-		return values, err == nil, err
-	}
-	return nil, false, fault.New(fault.Usage, "probe", "a probe returns a dict or None, not %s", found.Type())
-}
-
-func (m *module) closeFrom(count int) {
-	for len(m.pages) > count {
-		m.drop(m.pages[len(m.pages)-1])
-	}
+	return receipt, err
 }
 
 // settle waits for the page to be quiet and looks at every filled field again:
