@@ -14,7 +14,10 @@ import (
 func decode(request wire.IngestRequest, fingerprint string, now time.Time) store.Batch {
 	batch := store.Batch{
 		Device: request.Device, Fingerprint: fingerprint, Epoch: request.Epoch, First: request.FirstSeq,
-		Received: now, Records: make([]store.Record, len(request.Records)),
+		Oldest: request.Oldest, Received: now, Records: make([]store.Record, len(request.Records)),
+	}
+	if batch.Oldest >= 1<<62 {
+		batch.Oldest = 0
 	}
 	for i, raw := range request.Records {
 		record := decodeRecord(request, raw)
@@ -38,6 +41,7 @@ func decodeRecord(request wire.IngestRequest, raw json.RawMessage) store.Record 
 		return record
 	}
 	record.Seq, record.Kind, record.Subject, record.Created = sent.Seq, sent.Kind, sent.Subject, sent.Created
+	record.Former = sent.Former
 	if sent.V > wire.RecordVersion {
 		record.Flag = store.FlagVersion
 	}

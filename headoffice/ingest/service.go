@@ -43,5 +43,5 @@ func (s *Service) Take(ctx context.Context, device, fingerprint string, request 
 }
 
 func (s *Service) reply(epoch string, result store.Result) wire.IngestReply {
-	return wire.IngestReply{Incarnation: s.Incarnation, Epoch: epoch, NextSeq: result.NextSeq, MaxBatch: s.MaxBatch}
+	return wire.IngestReply{Incarnation: s.Incarnation, Epoch: epoch, NextSeq: result.NextSeq, Last: result.Last, MaxBatch: s.MaxBatch}
 }

@@ -14,7 +14,8 @@ type Token struct {
 	Hash    string
 	Created time.Time
 	Expires time.Time
-	ByHand  bool // its device waits for an administrator
+	ByHand  bool   // its device waits for an administrator
+	Device  string // "" for a new device, else the one that is enrolled again
 	By      Actor
 }
 

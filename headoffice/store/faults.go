@@ -11,7 +11,7 @@ func DeviceUnknown(id string) error {
 // Halted is for a device of whose records two versions were seen.
 func Halted(id, reason string) error {
 	return fault.New(fault.Refused, "device_halted", "device %q is halted: %s", id, reason).
-		WithHint("Find out which machine is the right one, revoke this device and enrol it again.").
+		WithHint("Find out which machine is the right one and stop the other. Then: headoffice device token --again %s, and on the right machine: branchbot enroll", id).
 		WithFact("device", id).WithFact("reason", reason)
 }
 

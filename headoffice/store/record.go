@@ -13,6 +13,7 @@ const (
 	FlagBody        = "body"          // a record whose body does not fit its kind
 	FlagForeign     = "foreign"       // it names another device or epoch
 	FlagVersion     = "newer_version" // written by a newer branchbot
+	FlagRepeated    = "repeated"      // in its place in a former epoch it was taken already
 )
 
 // Record is one device record, decoded as far as it could be.
@@ -24,7 +25,13 @@ type Record struct {
 	Kind    string
 	Subject string
 	Created time.Time
-	Run     *wire.Run // for a run record that is whole
+	Run     *wire.Run   // for a run record that is whole
+	Former  *wire.Place // where it stood before its epoch was given up
+}
+
+// IsLossNotice tells a device's alert in the place of a record that it has lost.
+func (r Record) IsLossNotice() bool {
+	return r.Kind == wire.KindAlert && r.Subject == wire.AlertRecordLost
 }
 
 // Batch is one ingest request: a run of records of one device and epoch.
@@ -33,6 +40,7 @@ type Batch struct {
 	Fingerprint string // of the certificate that sent it
 	Epoch       string
 	First       uint64 // seq of Records[0]; 0 when nothing in the batch tells
+	Oldest      uint64 // the lowest seq that is still on the device; 0 when it does not tell
 	Records     []Record
 	Received    time.Time
 }
@@ -40,6 +48,7 @@ type Batch struct {
 // Result says what became of a batch.
 type Result struct {
 	NextSeq uint64
+	Last    string // digest of the record before NextSeq, "" when there is none
 	Stored  int
 	Err     error // device_halted, device_unknown, or a failure of this batch alone
 }

@@ -18,11 +18,14 @@ type Store interface {
 	// Key returns a stored key. Code: key_unknown.
 	Key(ctx context.Context, name string) (Key, error)
 
-	// AddTokens stores one-time enrolment tokens (their hashes).
+	// AddTokens stores one-time enrolment tokens (their hashes). Code: device_unknown
+	// for one that names a device of which nothing is known.
 	AddTokens(ctx context.Context, tokens []Token) error
 	// Claim uses a token for one device key, at most once. The same key may
 	// come again (its reply was lost, or it waited for approval) and gets its
-	// own device back. Codes: token_unknown, token_used, token_expired.
+	// own device back. A token that names a device enrols it again, under its old
+	// id: a halt ends, the earlier key is out. Codes: token_unknown, token_used,
+	// token_expired.
 	Claim(ctx context.Context, hash string, candidate Device) (Device, error)
 	// Certify records the certificate a device got; earlier ones end with it.
 	// Code: device_unknown.
@@ -39,6 +42,16 @@ type Store interface {
 	// Ingest takes batches in one durable transaction. A failed batch fails
 	// alone: its result carries the error. The error returned is for all.
 	Ingest(ctx context.Context, batches []Batch) ([]Result, error)
+	// Epochs lists a device's sequences, the present one first, with what is
+	// missing in them.
+	Epochs(ctx context.Context, device string) ([]Epoch, error)
+	// Incarnations lists the lives of this database, the latest first.
+	Incarnations(ctx context.Context) ([]Incarnation, error)
+	// Submitted lists a device's runs that were received since, by run id, from
+	// behind after, with their records.
+	Submitted(ctx context.Context, device string, since time.Time, after string) iter.Seq2[RunRow, error]
+	// Copy writes a consistent copy to a new file while others work.
+	Copy(ctx context.Context, path string, by Actor) error
 	// Runs lists runs, newest first.
 	Runs(ctx context.Context, filter RunFilter) iter.Seq2[RunRow, error]
 	// Run returns one run. Code: run_unknown.
@@ -94,4 +107,5 @@ type Counts struct {
 	Runs                     int            // all runs
 	States                   map[string]int // runs by state
 	Flagged                  int            // records that could not be decoded
+	Missing                  int            // records that neither side has any more
 }

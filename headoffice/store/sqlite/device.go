@@ -14,18 +14,37 @@ import (
 func (db *DB) AddTokens(ctx context.Context, tokens []store.Token) error {
 	return db.change(ctx, func(tx *sql.Tx) error {
 		for _, t := range tokens {
+			if err := knownDevice(ctx, tx, t.Device); err != nil {
+				return err
+			}
 			_, err := tx.ExecContext(ctx,
-				`INSERT INTO tokens (hash, created, expires, by_hand, by_person, by_kind) VALUES (?, ?, ?, ?, ?, ?)`,
-				t.Hash, millis(t.Created), millis(t.Expires), t.ByHand, t.By.Person, t.By.Kind)
+				`INSERT INTO tokens (hash, created, expires, by_hand, by_person, by_kind, device) VALUES (?, ?, ?, ?, ?, ?, nullif(?, ''))`,
+				t.Hash, millis(t.Created), millis(t.Expires), t.ByHand, t.By.Person, t.By.Kind, t.Device)
 			if err != nil {
 				return fmt.Errorf("add token: %w", err)
 			}
-			if err := audit(ctx, tx, t.By, "device.token", t.Hash[:12], ""); err != nil {
+			if err := audit(ctx, tx, t.By, "device.token", t.Hash[:12], t.Device); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+}
+
+// knownDevice refuses a token for a device that was never here.
+func knownDevice(ctx context.Context, tx *sql.Tx, id string) error {
+	if id == "" {
+		return nil
+	}
+	var known bool
+	err := tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM devices WHERE id = ?) OR EXISTS (SELECT 1 FROM epochs WHERE device = ?)`, id, id).Scan(&known)
+	if err != nil {
+		return fmt.Errorf("look for device: %w", err)
+	}
+	if !known {
+		return store.DeviceUnknown(id)
+	}
+	return nil
 }
 
 // Claim implements store.Store.
@@ -53,6 +72,10 @@ func (db *DB) Claim(ctx context.Context, hash string, candidate store.Device) (s
 		if byHand {
 			candidate.State = store.DeviceWaiting
 		}
+		if device.Valid { // enrolled again
+			candidate.ID = device.String
+			claimed = candidate.ID
+		}
 		return claim(ctx, tx, hash, candidate)
 	})
 	if err != nil {
@@ -71,7 +94,10 @@ func claim(ctx context.Context, tx *sql.Tx, hash string, d store.Device) error {
 	if err != nil {
 		return fmt.Errorf("use token: %w", err)
 	}
-	_, err = tx.ExecContext(ctx, `INSERT INTO devices (id, state, key, hostname, version, enrolled) VALUES (?, ?, ?, ?, ?, ?)`,
+	_, err = tx.ExecContext(ctx, `INSERT INTO devices (id, state, key, hostname, version, enrolled, epoch)
+		VALUES (?, ?, ?, ?, ?, ?, (SELECT max(id) FROM epochs WHERE device = ?1))
+		ON CONFLICT (id) DO UPDATE SET state = excluded.state, key = excluded.key, hostname = excluded.hostname, version = excluded.version,
+		enrolled = excluded.enrolled, halt_reason = '', fingerprint = '', serial = '', expires = 0`,
 		d.ID, d.State, d.Key, d.Hostname, d.Version, millis(d.Enrolled))
 	if err != nil {
 		return fmt.Errorf("add device: %w", err)

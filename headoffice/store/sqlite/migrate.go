@@ -7,6 +7,7 @@ import (
 	"embed"
 	"fmt"
 	"io/fs"
+	"time"
 
 	"branchbot/internal/fault"
 )
@@ -31,11 +32,14 @@ func (db *DB) migrate(ctx context.Context) error {
 				return err
 			}
 		}
-		_, err = tx.ExecContext(ctx, `INSERT INTO meta (name, value) VALUES ('incarnation', ?) ON CONFLICT DO NOTHING`, rand.Text())
-		if err != nil {
-			return fmt.Errorf("write incarnation: %w", err)
+		var known bool
+		if err := tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM meta WHERE name = 'incarnation')`).Scan(&known); err != nil {
+			return fmt.Errorf("read incarnation: %w", err)
 		}
-		return nil
+		if known {
+			return nil
+		}
+		return newIncarnation(ctx, tx, rand.Text(), millis(time.Now()), 0)
 	})
 }
 

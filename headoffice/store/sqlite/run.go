@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"iter"
 	"strings"
+	"time"
 
 	"branchbot/headoffice/store"
 	"branchbot/internal/wire"
@@ -26,8 +27,12 @@ func runQuery(whole bool) string {
 
 // Runs implements store.Store.
 func (db *DB) Runs(ctx context.Context, filter store.RunFilter) iter.Seq2[store.RunRow, error] {
+	query, args := filtered(filter)
+	return db.runs(ctx, query, args...)
+}
+
+func (db *DB) runs(ctx context.Context, query string, args ...any) iter.Seq2[store.RunRow, error] {
 	return func(yield func(store.RunRow, error) bool) {
-		query, args := filtered(filter)
 		rows, err := db.read.QueryContext(ctx, query, args...)
 		if err != nil {
 			yield(store.RunRow{}, fmt.Errorf("list runs: %w", err))
@@ -44,6 +49,11 @@ func (db *DB) Runs(ctx context.Context, filter store.RunFilter) iter.Seq2[store.
 			yield(store.RunRow{}, fmt.Errorf("list runs: %w", err))
 		}
 	}
+}
+
+// Submitted implements store.Store.
+func (db *DB) Submitted(ctx context.Context, device string, since time.Time, after string) iter.Seq2[store.RunRow, error] {
+	return db.runs(ctx, runQuery(true)+`WHERE r.device = ? AND r.received >= ? AND r.run > ? ORDER BY r.run`, device, millis(since), after)
 }
 
 func filtered(f store.RunFilter) (string, []any) {
@@ -101,8 +111,8 @@ func scanRun(row scanner) (store.RunRow, error) {
 func (db *DB) Counts(ctx context.Context) (store.Counts, error) {
 	counts := store.Counts{States: map[string]int{}}
 	err := db.read.QueryRowContext(ctx, `SELECT count(*), count(*) FILTER (WHERE state = 'waiting'), count(*) FILTER (WHERE state = 'halted'),
-		(SELECT count(*) FROM inbox WHERE flag <> '') FROM devices`).
-		Scan(&counts.Devices, &counts.Waiting, &counts.Halted, &counts.Flagged)
+		(SELECT count(*) FROM inbox WHERE flag <> '' AND flag <> 'repeated'), (SELECT coalesce(sum(last - first + 1), 0) FROM gaps) FROM devices`).
+		Scan(&counts.Devices, &counts.Waiting, &counts.Halted, &counts.Flagged, &counts.Missing)
 	if err != nil {
 		return store.Counts{}, fmt.Errorf("count devices: %w", err)
 	}

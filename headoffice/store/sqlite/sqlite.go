@@ -24,6 +24,7 @@ import (
 type DB struct {
 	write       *sql.DB // one connection; transactions begin immediate
 	read        *sql.DB
+	dsn         string
 	incarnation string
 	ingest      statements
 }
@@ -82,7 +83,7 @@ func connect(path string) (*DB, error) {
 	}
 	write.SetMaxOpenConns(1)
 	read.SetMaxOpenConns(4)
-	return &DB{write: write, read: read}, nil
+	return &DB{write: write, read: read, dsn: dsn}, nil
 }
 
 // escape keeps a "?" or "#" in a folder's name from ending the path of the URI.

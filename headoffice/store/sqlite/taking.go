@@ -18,10 +18,12 @@ type taking struct {
 	db    *DB
 	batch store.Batch
 
-	growing int64 // the device's current epoch, 0 before the first
-	epoch   int64
+	growing int64 // the device's present epoch, 0 before the first
+	epoch   int64 // of the batch, 0 while nothing of it is known
 	next    uint64
+	last    string // digest of the last record taken
 	stored  int
+	closed  bool // a gap: what was missing is known to be gone
 }
 
 // run takes what it can and says where the sequence stands. A device that turns
@@ -35,6 +37,9 @@ func (t *taking) run() (store.Result, error) {
 		return store.Result{}, err
 	}
 	begun := t.next == 1
+	if err := t.closeGap(); err != nil {
+		return store.Result{}, err
+	}
 	if reason, err := t.takeRecords(); err != nil || reason != "" {
 		return t.halted(reason, err)
 	}
@@ -42,12 +47,35 @@ func (t *taking) run() (store.Result, error) {
 	if begun && t.stored > 0 {
 		first = millis(t.batch.Records[0].Created)
 	}
-	if t.stored > 0 {
+	if t.moved() {
 		if _, err := t.exec(t.db.ingest.advance, t.next, first, t.epoch); err != nil {
 			return store.Result{}, fmt.Errorf("advance sequence: %w", err)
 		}
 	}
-	return store.Result{NextSeq: t.next, Stored: t.stored}, t.noteDevice()
+	last, err := t.lastDigest()
+	if err != nil {
+		return store.Result{}, err
+	}
+	return store.Result{NextSeq: t.next, Last: last, Stored: t.stored}, t.noteDevice()
+}
+
+// moved reports whether the sequence stands elsewhere than before.
+func (t *taking) moved() bool { return t.stored > 0 || t.closed }
+
+// former reports whether the batch is of an epoch that ended: another one of the
+// device has records since.
+func (t *taking) former() bool { return t.epoch != 0 && t.epoch < t.growing }
+
+// lastDigest tells the device which record we take for its last one.
+func (t *taking) lastDigest() (digest string, err error) {
+	if t.last != "" || t.next == 1 {
+		return t.last, nil
+	}
+	err = t.row(t.db.ingest.known, t.epoch, t.next-1).Scan(&digest)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) { // none: it is in a gap
+		return "", fmt.Errorf("read record %d: %w", t.next-1, err)
+	}
+	return digest, nil
 }
 
 // seldom spares the disk: a device that only asks is noted this often.
@@ -58,7 +86,10 @@ func (t *taking) noteDevice() error {
 	if t.stored == 0 {
 		noted = noted.Add(-seldom)
 	}
-	growing := sql.NullInt64{Int64: max(t.growing, t.epoch)}
+	growing := sql.NullInt64{Int64: t.growing}
+	if t.moved() {
+		growing.Int64 = max(t.growing, t.epoch)
+	}
 	growing.Valid = growing.Int64 != 0
 	_, err := t.exec(t.db.ingest.seen, millis(t.batch.Received), growing, t.batch.Device, millis(noted), growing)
 	if err != nil {
@@ -99,8 +130,14 @@ func (t *taking) openEpoch() error {
 	if !errors.Is(err, sql.ErrNoRows) {
 		return fmt.Errorf("read epoch: %w", err)
 	}
-	t.next = 1
-	if len(t.batch.Records) == 0 { // only asking leaves nothing behind
+	t.next = 1 // only asking leaves nothing behind: see addEpoch
+	return nil
+}
+
+// addEpoch writes an epoch down with its first record. From then on it is the
+// device's present one, and those before may not grow any more.
+func (t *taking) addEpoch() error {
+	if t.epoch != 0 {
 		return nil
 	}
 	result, err := t.exec(t.db.ingest.addEpoch, t.batch.Device, t.batch.Epoch)
@@ -151,45 +188,67 @@ func (t *taking) first() (uint64, error) {
 
 func (t *taking) compare(seq uint64, record store.Record) (reason string, err error) {
 	var digest string
-	if err := t.row(t.db.ingest.known, t.epoch, seq).Scan(&digest); err != nil {
+	err = t.row(t.db.ingest.known, t.epoch, seq).Scan(&digest)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", t.fillGap(seq, record)
+	}
+	if err != nil {
 		return "", fmt.Errorf("read record %d: %w", seq, err)
 	}
-	if digest == record.Digest {
+	if digest == record.Digest || record.IsLossNotice() { // the device lost what we have
 		return "", nil
 	}
-	return fmt.Sprintf("record %d of epoch %s came again with other content", seq, t.batch.Epoch), t.keepConflict(seq, record)
+	return fmt.Sprintf("record %d of epoch %s came again with other content: two machines share one identity", seq, t.batch.Epoch),
+		t.keepConflict(seq, record)
 }
 
 func (t *taking) take(seq uint64, record store.Record) (reason string, err error) {
-	grown, err := t.supersededGrows(record)
-	if err != nil {
+	if t.former() {
+		return fmt.Sprintf("epoch %s ended and yet makes new records: two machines share one identity", t.batch.Epoch),
+			t.keepConflict(seq, record)
+	}
+	if err := t.addEpoch(); err != nil {
 		return "", err
 	}
-	if grown {
-		return fmt.Sprintf("epoch %s was superseded and yet makes new records: two machines share one identity", t.batch.Epoch),
-			t.keepConflict(seq, record)
+	if err := t.keep(seq, record); err != nil {
+		return "", err
+	}
+	t.next, t.stored, t.last = seq+1, t.stored+1, record.Digest
+	return "", nil
+}
+
+// keep writes a record into the inbox and the read model.
+func (t *taking) keep(seq uint64, record store.Record) error {
+	repeated, err := t.repeated(record)
+	if err != nil {
+		return err
+	}
+	if repeated {
+		record.Flag, record.Run = store.FlagRepeated, nil
 	}
 	_, err = t.exec(t.db.ingest.addInbox, t.epoch, seq, record.Digest, record.Flag, record.Kind, record.Subject,
 		millis(t.batch.Received), []byte(record.Raw))
 	if err != nil {
-		return "", fmt.Errorf("store record %d: %w", seq, err)
+		return fmt.Errorf("store record %d: %w", seq, err)
 	}
-	t.next, t.stored = seq+1, t.stored+1
-	return "", t.project(seq, record)
+	return t.project(seq, record)
 }
 
-// supersededGrows reports whether a record of an older epoch was made after a
-// newer epoch began. What an older database still had waiting is welcome.
-func (t *taking) supersededGrows(record store.Record) (bool, error) {
-	if t.epoch >= t.growing || record.Created.IsZero() {
+// repeated reports whether a record that names a former place was taken there.
+func (t *taking) repeated(record store.Record) (bool, error) {
+	if record.Former == nil {
 		return false, nil
 	}
-	var begun int64
-	err := t.tx.QueryRowContext(t.ctx, `SELECT begun FROM epochs WHERE id = ?`, t.growing).Scan(&begun)
-	if err != nil {
-		return false, fmt.Errorf("read epoch: %w", err)
+	var raw []byte
+	err := t.tx.QueryRowContext(t.ctx, `SELECT i.raw FROM inbox i JOIN epochs e ON e.id = i.epoch WHERE e.device = ? AND e.epoch = ? AND i.seq = ?`,
+		t.batch.Device, record.Former.Epoch, int64(record.Former.Seq)).Scan(&raw)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
 	}
-	return begun != 0 && millis(record.Created) > begun, nil
+	if err != nil {
+		return false, fmt.Errorf("read former place: %w", err)
+	}
+	return store.SameContent(raw, record.Raw), nil
 }
 
 // project keeps the read model in step with the inbox.

@@ -25,7 +25,14 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		"resent":            resent,
 		"changed record":    changedRecord,
 		"clone":             clone,
-		"older epoch":       olderEpoch,
+		"former epoch":      formerEpoch,
+		"gap":               gap,
+		"gap is filled":     gapIsFilled,
+		"lost on device":    lostOnDevice,
+		"former place":      formerPlace,
+		"enrolled again":    enrolledAgain,
+		"submitted":         submitted,
+		"copy":              copied,
 		"unreadable":        unreadable,
 		"group":             group,
 		"run moves forward": runMovesForward,
@@ -190,23 +197,6 @@ func clone(t *testing.T, s store.Store) {
 	late := record(3, "run_late", wire.Succeeded, "")
 	late.Created = day.Add(2 * time.Hour)
 	wantCode(t, ingest(t, s, batch("old", 3, late)).Err, "device_halted")
-}
-
-// What an older database still had waiting is welcome.
-func olderEpoch(t *testing.T, s store.Store) {
-	Enrol(t, s, device, print1)
-	ingest(t, s, batch("old", 1, records(1, 2)...))
-	fresh := record(1, "run_new", wire.Succeeded, "")
-	fresh.Created = day.Add(time.Hour)
-	ingest(t, s, batch("new", 1, fresh))
-	if got := ingest(t, s, batch("old", 3, records(3, 3)...)); got.Err != nil || got.NextSeq != 4 {
-		t.Fatalf("a waiting record of the older epoch: %+v", got)
-	}
-	known, err := s.Device(t.Context(), device)
-	must(t, err)
-	if known.Epoch != "new" {
-		t.Errorf("epoch %q, want new", known.Epoch)
-	}
 }
 
 func unreadable(t *testing.T, s store.Store) {
