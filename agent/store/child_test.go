@@ -16,6 +16,7 @@ import (
 	"branchbot/agent/journal"
 	"branchbot/agent/outbox"
 	"branchbot/agent/store"
+	"branchbot/internal/testkit/powerfs"
 	"branchbot/internal/wire"
 )
 
@@ -26,6 +27,7 @@ const (
 )
 
 func TestMain(m *testing.M) {
+	powerfs.ServeIfChild()
 	if dir := os.Getenv(childDir); dir != "" {
 		fmt.Fprintln(os.Stderr, child(dir, os.Getenv(childPoint)))
 		os.Exit(1) // a child is killed; it never ends by itself

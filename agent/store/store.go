@@ -87,7 +87,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err := context.Cause(ctx); err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
-	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+	if err := MakeFolder(o.Dir); err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
 	lock, err := lockFolder(o.Dir)

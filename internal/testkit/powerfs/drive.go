@@ -28,7 +28,7 @@ type Drive struct {
 // there is no FUSE the test is skipped.
 func Start(tb testing.TB, o Options) *Drive {
 	tb.Helper()
-	needFuse(tb)
+	Need(tb)
 	sweep(tb)
 	d := &Drive{tb: tb, dir: filepath.Join(tb.TempDir(), "disk"), options: o}
 	if err := os.Mkdir(d.dir, 0o700); err != nil {
@@ -43,7 +43,8 @@ func Start(tb testing.TB, o Options) *Drive {
 	return d
 }
 
-func needFuse(tb testing.TB) {
+// Need skips the test where there is no FUSE.
+func Need(tb testing.TB) {
 	tb.Helper()
 	device, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0)
 	if err != nil {

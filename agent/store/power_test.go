@@ -1,0 +1,229 @@
+//go:build linux
+
+package store_test
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"go.etcd.io/bbolt"
+
+	"branchbot/agent/store"
+	"branchbot/internal/testkit/powerfs"
+	"branchbot/internal/testkit/soak"
+)
+
+// cutsPerDisk is after how many cuts a test begins with an empty disk again, so
+// that setting up is cut too.
+const cutsPerDisk = 25
+
+// TestPowerCuts cuts the power under the store at random changes of the disk,
+// again and again. What was promised is there afterwards, what was not is there
+// whole or not at all, and everything can be read.
+func TestPowerCuts(t *testing.T) {
+	t.Parallel()
+	seed := soak.Seed(t)
+	r := rand.New(rand.NewPCG(seed, 0))
+	var found figures
+	for cuts := soak.Times(t, 24); cuts > 0 && !t.Failed(); cuts -= cutsPerDisk {
+		d := newDevice(t, r, powerfs.Options{Writes: powerfs.Writes(r.IntN(3)), Names: powerfs.Names(r.IntN(2)), Garbage: powerfs.WholeSector})
+		for range min(cuts, cutsPerDisk) {
+			if err := d.cut(); err != nil {
+				t.Errorf("after %d cuts, disk %+v: %v", d.found.cuts, d.options, err)
+				d.drive.Save(caseFolder(t, seed))
+				break
+			}
+		}
+		found.add(d.found)
+	}
+	soak.Report(t, found.report())
+}
+
+// onLyingDisk makes this test binary run the control alone.
+const onLyingDisk = "BRANCHBOT_TEST_LYING_DISK"
+
+// TestPowerCutsOnALyingDisk is the control: where fsync lies, the same test must
+// find something lost or damaged. It runs in children, because a file damaged
+// enough ends a process within bbolt.
+func TestPowerCutsOnALyingDisk(t *testing.T) {
+	t.Parallel()
+	if os.Getenv(onLyingDisk) != "" {
+		cutOnLyingDisk(t)
+		return
+	}
+	powerfs.Need(t)
+	caught, disks := 0, soak.Times(t, 3)/20+3
+	for range disks {
+		command := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$")
+		command.Env = append(os.Environ(), onLyingDisk+"=1")
+		if output, err := command.CombinedOutput(); err != nil {
+			caught++
+			t.Logf("caught: %s", firstLines(output))
+		}
+	}
+	if caught == 0 {
+		t.Errorf("%d lying disks and nothing was noticed: this test tests nothing", disks)
+	}
+	soak.Report(t, map[string]any{"control_disks": disks, "control_lost": caught})
+}
+
+// firstLines is enough of a child's output to see what it noticed.
+func firstLines(output []byte) string {
+	return string(output[:min(len(output), 400)])
+}
+
+// cutOnLyingDisk fails as soon as something is noticed, within ten cuts.
+func cutOnLyingDisk(t *testing.T) {
+	d := newDevice(t, rand.New(rand.NewPCG(rand.Uint64(), 0)), powerfs.Options{})
+	for n := range 11 {
+		if err := d.cut(); err != nil {
+			t.Fatal(err)
+		}
+		if n == 0 {
+			d.set(powerfs.Options{Lying: true})
+		}
+	}
+}
+
+// caseFolder keeps what led to a failure, beside the soak's state.
+func caseFolder(t *testing.T, seed uint64) string {
+	t.Helper()
+	folder := filepath.Join("..", "..", "out", "soak", "power", fmt.Sprintf("%s-%d", t.Name(), seed))
+	folder, err := filepath.Abs(folder)
+	if err == nil {
+		err = os.MkdirAll(folder, 0o700)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return folder
+}
+
+// figures are what a test has seen.
+type figures struct{ cuts, promised, unpromisedThere, lost, corrupt, compacted int }
+
+func (f *figures) add(o figures) {
+	f.cuts += o.cuts
+	f.promised += o.promised
+	f.unpromisedThere += o.unpromisedThere
+	f.lost += o.lost
+	f.corrupt += o.corrupt
+	f.compacted += o.compacted
+}
+
+func (f *figures) report() map[string]any {
+	return map[string]any{
+		"cuts": f.cuts, "promised": f.promised, "unpromised_there": f.unpromisedThere,
+		"lost": f.lost, "corrupt": f.corrupt, "compacted": f.compacted,
+	}
+}
+
+// device is a data folder on a disk whose power fails, and what its workers were
+// told.
+type device struct {
+	t       *testing.T
+	r       *rand.Rand
+	drive   *powerfs.Drive
+	options powerfs.Options
+	workers []*worker
+	found   figures
+}
+
+func newDevice(t *testing.T, r *rand.Rand, o powerfs.Options) *device {
+	d := &device{t: t, r: r, drive: powerfs.Start(t, o), options: o}
+	for n := range 4 {
+		d.workers = append(d.workers, newWorker(n))
+	}
+	return d
+}
+
+func (d *device) set(o powerfs.Options) {
+	d.options = o
+	d.drive.Set(o)
+}
+
+func (d *device) dir() string { return filepath.Join(d.drive.Dir(), "branch", "data") }
+
+// cut lets the device work until the power fails, brings up what survived and
+// compares it with what was promised.
+func (d *device) cut() error {
+	d.found.cuts++
+	limits := []int{20, 200, 200, 1000}
+	d.drive.CutAfter(1 + d.r.IntN(limits[d.r.IntN(len(limits))]))
+	promised, err := d.work()
+	d.found.promised += promised
+	if err != nil {
+		return fmt.Errorf("before the cut: %w", err)
+	}
+	d.drive.Remount(d.r.Uint64())
+	if err := d.verify(); err != nil {
+		return err
+	}
+	return d.checkFile()
+}
+
+// errLost marks what a cut must not do.
+var errLost = errors.New("promised, and lost")
+
+// verify opens the folder as the next start would.
+func (d *device) verify() error {
+	s, err := store.Open(d.t.Context(), store.Options{Dir: d.dir()})
+	if err != nil {
+		d.found.corrupt++
+		return fmt.Errorf("open: %w", err)
+	}
+	defer s.Close()
+	keeper, err := openKeeper(s, d.dir())
+	if err != nil {
+		d.found.corrupt++
+		return err
+	}
+	for _, w := range d.workers {
+		err = errors.Join(err, w.verify(s, keeper, &d.found))
+	}
+	if errors.Is(err, errLost) {
+		d.found.lost++
+		return err
+	}
+	if err = errors.Join(err, readAll(s), d.sameOutbox(s)); err != nil {
+		d.found.corrupt++
+	}
+	return err
+}
+
+// readAll reads every row of every bucket.
+func readAll(s *store.Store) error {
+	return s.View(func(tx *store.Tx) error {
+		for _, bucket := range store.Buckets() {
+			if err := tx.Range(bucket, store.Scan{}, func(_, _ []byte) error { return nil }); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// checkFile lets bbolt look at its own pages.
+func (d *device) checkFile() error {
+	db, err := bbolt.Open(filepath.Join(d.dir(), store.FileName), 0o600, &bbolt.Options{ReadOnly: true, PreLoadFreelist: true})
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	err = db.View(func(tx *bbolt.Tx) error {
+		var problems []error
+		for problem := range tx.Check() {
+			problems = append(problems, problem)
+		}
+		return errors.Join(problems...)
+	})
+	if err != nil {
+		d.found.corrupt++
+	}
+	return err
+}
