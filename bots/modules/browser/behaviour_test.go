@@ -52,7 +52,7 @@ func TestStoppedSubmits(t *testing.T) {
 		{"submits while typed", form + "f.mobile.addEventListener('input', () => f.requestSubmit());", "premature", "before it was asked"},
 		{"nothing is sent", form + "f.addEventListener('submit', (e) => e.preventDefault());", "nothing_sent", "nothing was sent"},
 		{"another request is sent", form + "f.addEventListener('submit', (e) => { e.preventDefault(); fetch('/api/other', {method: 'POST'}); });", "nothing_sent", "write_not_listed"},
-		{"unknown question", form + "f.addEventListener('submit', (e) => { if (!confirm('真的吗')) e.preventDefault(); });", "nothing_sent", "真的吗"},
+		{"unknown question", form + "f.addEventListener('submit', (e) => { if (!confirm('真的吗')) e.preventDefault(); });", "dialog_unexpected", "真的吗"},
 	}
 	s := newSite(t, map[string]string{})
 	b := s.bind(t, smallManifest)

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,14 +21,6 @@ const (
 	callLimit  = 30 * time.Second // of any one call to the browser
 	startLimit = 30 * time.Second
 )
-
-// pulse says how a living browser is told from a frozen one.
-type pulse struct {
-	beat   time.Duration // between two heartbeats
-	answer time.Duration // to one; a live browser answers in milliseconds
-}
-
-func usualPulse() pulse { return pulse{beat: 5 * time.Second, answer: 10 * time.Second} }
 
 // chromium is the run's supervised browser: one process, one connection.
 type chromium struct {
@@ -54,6 +48,7 @@ func startChromium(ctx context.Context, l launch, ready func(pgid int)) (*chromi
 	b.ctx, b.end = context.WithCancelCause(context.Background())
 	b.client = cdp.New().Start(process.pipe)
 	b.work.Go(b.dispatch)
+	b.work.Go(func() { <-b.ctx.Done(); process.kill() }) // whatever ended it
 	if err := b.answer(ctx, startLimit); err != nil {
 		reason := process.noise.last()
 		return nil, errors.Join(fault.New(fault.Application, "browser_start", "browser did not start: %w (%s)", err, reason).
@@ -71,24 +66,6 @@ func (b *chromium) answer(ctx context.Context, limit time.Duration) error {
 	return err
 }
 
-// watch ends a browser that no longer answers: it would hang for ever.
-func (b *chromium) watch(p pulse) {
-	ticker := time.NewTicker(p.beat)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-b.ctx.Done():
-			return
-		case <-ticker.C:
-			if b.answer(b.ctx, p.answer) != nil && b.ctx.Err() == nil {
-				b.end(fault.New(fault.Application, "browser_frozen", "the browser does not answer").
-					WithHint("the step is tried again with a new browser").Retry())
-				b.process.kill()
-			}
-		}
-	}
-}
-
 // dispatch hands events to their tabs until the connection ends.
 func (b *chromium) dispatch() {
 	for event := range b.client.Event() {
@@ -99,7 +76,7 @@ func (b *chromium) dispatch() {
 			t.handle(event)
 		}
 	}
-	b.end(died())
+	b.end(b.process.pipe.cause())
 }
 
 func died() error {
@@ -107,10 +84,19 @@ func died() error {
 		WithHint("the step is tried again with a new browser").Retry()
 }
 
-// Call sends one message and waits for its answer, never longer than callLimit.
+// limitOf is the longest that the browser may take to answer a call. A page
+// answers Page.navigate only when the site does; visit has a limit for that.
+func limitOf(method string) time.Duration {
+	if method == (proto.PageNavigate{}).ProtoReq() {
+		return visitLimit + callLimit
+	}
+	return callLimit
+}
+
+// Call sends one message and waits for its answer, never longer than its limit.
 // It is the proto.Client of a tab.
 func (b *chromium) Call(ctx context.Context, session, method string, params any) ([]byte, error) {
-	call, cancel := context.WithTimeout(ctx, callLimit)
+	call, cancel := context.WithTimeout(ctx, limitOf(method))
 	defer cancel()
 	defer context.AfterFunc(b.ctx, cancel)()
 	if params == nil {
@@ -120,12 +106,12 @@ func (b *chromium) Call(ctx context.Context, session, method string, params any)
 	if err == nil {
 		return data, nil
 	}
-	return nil, fmt.Errorf("%s: %w", method, b.explain(ctx, err))
+	return nil, fmt.Errorf("%s: %w", method, b.explain(ctx, session, err))
 }
 
 // explain turns a failed call into what really happened: the browser is gone,
-// the run was stopped, the browser refused, or the page does not answer.
-func (b *chromium) explain(ctx context.Context, err error) error {
+// the run was stopped, the browser refused, or the browser or page does not answer.
+func (b *chromium) explain(ctx context.Context, session string, err error) error {
 	var refused *cdp.Error
 	switch {
 	case errors.As(err, &refused):
@@ -134,15 +120,24 @@ func (b *chromium) explain(ctx context.Context, err error) error {
 		return context.Cause(b.ctx)
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return fault.New(fault.Application, "page_frozen", "the page does not answer").Retry()
-	default:
-		return died()
+	case !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded):
+		return b.process.pipe.cause()
+	case session != "":
+		return pageFrozen()
 	}
+	b.end(frozen())
+	return frozen()
 }
 
 // dead reports whether the browser is gone.
 func (b *chromium) dead() bool { return b.ctx.Err() != nil }
+
+// living are the tabs that can still be worked with.
+func (b *chromium) living() []*tab {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.DeleteFunc(slices.Collect(maps.Values(b.tabs)), func(t *tab) bool { return t.gone.Err() != nil })
+}
 
 func (b *chromium) add(t *tab) {
 	b.mu.Lock()

@@ -101,15 +101,12 @@ func (f form) fill(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple,
 	return f.report(done)
 }
 
-// put fills once; a failure leaves a picture behind.
-func (p *page) put(ctx context.Context, plan filled) (report, error) {
-	done, err := hand{p.tab, plan.secrets}.fill(ctx, plan.title, plan.fields, p.m.patience.Milliseconds())
-	if err == nil {
-		err = p.tab.trouble()
-	}
-	if err != nil {
-		p.picture(ctx, "failure")
-	}
+// put fills once. What is right already is left alone, so that it can be done again.
+func (p *page) put(ctx context.Context, plan filled) (done report, err error) {
+	err = p.patiently(ctx, func() (err error) {
+		done, err = hand{p.tab, plan.secrets}.fill(ctx, plan.title, plan.fields, p.m.patience.Milliseconds())
+		return err
+	})
 	return done, err
 }
 

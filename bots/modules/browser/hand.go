@@ -127,20 +127,24 @@ func (t *tab) press(ctx context.Context, at spot) error {
 
 // wait takes the replies to posts. A page that goes away under a click has been clicked.
 func (t *tab) wait(ctx context.Context, replies []<-chan error) error {
-	ctx, cancel := context.WithTimeout(ctx, callLimit)
+	bounded, cancel := context.WithTimeout(ctx, callLimit)
 	defer cancel()
 	for _, reply := range replies {
 		select {
 		case err := <-reply:
 			if err != nil && !errors.Is(moved(err), errMoved) {
-				return t.browser.explain(ctx, err)
+				return t.browser.explain(ctx, string(t.session), err)
 			}
 		case <-t.browser.ctx.Done():
 			return context.Cause(t.browser.ctx)
 		case <-t.gone.Done():
 			return context.Cause(t.gone)
-		case <-ctx.Done():
-			return t.browser.explain(ctx, ctx.Err())
+		case <-bounded.Done():
+			err := t.browser.explain(ctx, string(t.session), bounded.Err())
+			if fault.HasCode(err, codePageFrozen) {
+				t.end(err)
+			}
+			return err
 		}
 	}
 	return nil

@@ -14,6 +14,7 @@ import (
 	"sync"
 
 	"branchbot/bots/host"
+	"branchbot/internal/disk"
 	"branchbot/internal/fault"
 )
 
@@ -111,12 +112,12 @@ func (p *process) Close() error {
 	return err
 }
 
-// wipe removes the profile. Children of a killed browser may still be writing
+// wipe overwrites and removes the profile. Children of a killed browser may still be writing
 // for a moment, so a folder that is not empty is tried again.
 func wipe(folder string) error {
 	var err error
 	for range 20 {
-		if err = os.RemoveAll(folder); err == nil {
+		if err = disk.RemoveAll(folder); err == nil {
 			return nil
 		}
 	}

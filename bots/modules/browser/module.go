@@ -29,15 +29,18 @@ type module struct {
 
 	context  proto.BrowserBrowserContextID // of the run, "" is the browser's own
 	fresh    string                        // step and attempt the context was made for
-	entered  map[string]bool               // logins done in this context
-	shown    map[string]string             // text of a secret that was filled → its origin
-	patience time.Duration                 // of every wait a script can give a time for
-	deadline time.Duration                 // from press to request, 0: the guard's own
-	pages    []*page                       // open ones, in the order they were opened
+	stale    bool                          // the site has forgotten the session: the next open makes a new context
+	failed   bool                          // something failed here since the last repair
+	pulse    pulse
+	entered  map[string]bool   // logins done in this context
+	shown    map[string]string // text of a secret that was filled → its origin
+	patience time.Duration     // of every wait a script can give a time for
+	deadline time.Duration     // from press to request, 0: the guard's own
+	pages    []*page           // open ones, in the order they were opened
 }
 
 func newModule(rt modules.Runtime) *module {
-	return &module{rt: rt, patience: 15 * time.Second, origins: maps.Clone(rt.Start().Origins), entered: map[string]bool{}, shown: map[string]string{}}
+	return &module{rt: rt, patience: 15 * time.Second, pulse: usualPulse(), origins: maps.Clone(rt.Start().Origins), entered: map[string]bool{}, shown: map[string]string{}}
 }
 
 // Names gives the script browser and unsure.
@@ -65,13 +68,12 @@ func (m *module) stop() error {
 		return nil
 	}
 	err := m.browser.Close()
-	m.browser, m.context, m.fresh = nil, "", ""
+	m.browser, m.context, m.fresh, m.stale = nil, "", "", false
 	clear(m.entered)
 	return err
 }
 
-// ready makes sure that there is a living browser with the right context: a
-// second attempt of a step gets a fresh one, with no session of the first.
+// ready makes sure that there is a living browser with the right context.
 func (m *module) ready(ctx context.Context, scope modules.Scope) error {
 	if m.browser != nil && m.browser.dead() {
 		m.rt.Logger().WarnContext(ctx, "browser is gone, starting another", "cause", context.Cause(m.browser.ctx))
@@ -79,23 +81,19 @@ func (m *module) ready(ctx context.Context, scope modules.Scope) error {
 			return fmt.Errorf("stop browser: %w", err)
 		}
 	}
-	if m.browser == nil {
-		if err := m.start(ctx); err != nil {
-			return err
+	var err error
+	switch {
+	case m.browser == nil:
+		err = m.start(ctx)
+	case m.stale, maybeSent(scope) && m.fresh != attempt(scope):
+		if err = m.renew(ctx); err != nil {
+			err = fmt.Errorf("make fresh browser context: %w", err)
 		}
+	}
+	if err == nil {
 		m.fresh = attempt(scope)
-		return nil
 	}
-	if scope.Attempt() <= 1 || m.fresh == attempt(scope) {
-		return nil
-	}
-	made, err := proto.TargetCreateBrowserContext{}.Call(caller{chromium: m.browser, ctx: ctx})
-	if err != nil {
-		return fmt.Errorf("make fresh browser context: %w", err)
-	}
-	m.context, m.fresh = made.BrowserContextID, attempt(scope)
-	clear(m.entered)
-	return nil
+	return err
 }
 
 func attempt(scope modules.Scope) string { return fmt.Sprintf("%s#%d", scope.Path(), scope.Attempt()) }
@@ -108,7 +106,7 @@ func (m *module) start(ctx context.Context) error {
 	}
 	m.proxy = proxy
 	start := m.rt.Start()
-	l := launch{settings: start.Browser, scratch: start.Scratch, proxy: m.proxy.Address(), spki: m.proxy.SPKI(), pulse: usualPulse(), logger: m.rt.Logger()}
+	l := launch{settings: start.Browser, scratch: start.Scratch, proxy: m.proxy.Address(), spki: m.proxy.SPKI(), pulse: m.pulse, logger: m.rt.Logger()}
 	began := time.Now()
 	browser, err := startChromium(ctx, l, m.proxy.Admit)
 	if err != nil {

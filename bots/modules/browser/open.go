@@ -38,9 +38,14 @@ func (m *module) open(thread *starlark.Thread, b *starlark.Builtin, args starlar
 	}
 	p, err := m.page(ctx, scope, to)
 	if err != nil {
+		m.failed = true
 		return nil, err
 	}
-	return p, m.arrive(ctx, thread, p, to, login, enter)
+	if err := m.arrive(ctx, thread, p, to, login, enter); err != nil {
+		return nil, p.failed(err)
+	}
+	p.login = login
+	return p, nil
 }
 
 // address is where a page is to be opened.
@@ -161,7 +166,7 @@ func (m *module) arrive(ctx context.Context, thread *starlark.Thread, p *page, t
 		return state.ok(to)
 	}
 	if m.entered[login] && !state.asksToSignIn(to) {
-		return state.ok(to)
+		return state.ok(to) // a page that is denied now is signed out
 	}
 	if err := m.signIn(thread, p, login, enter); err != nil {
 		return fmt.Errorf("login %s: %w", login, err)

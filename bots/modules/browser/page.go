@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"sort"
 	"strings"
 	"time"
@@ -24,6 +23,9 @@ const (
 	quietLimit   = 10 * time.Second       // some pages poll for ever
 )
 
+// codeSlow is a site that takes too long.
+const codeSlow = "site_slow"
+
 // page is the script's page value.
 type page struct {
 	m      *module
@@ -34,8 +36,10 @@ type page struct {
 	values map[string]string // label → intended value, of all fills since the last submit
 	filled []filled          // what was filled, to be looked at again before the submit
 
-	pressed float64 // the document of the last click
-	refused int     // how many requests the proxy had refused when the page was opened
+	login    string  // it was opened with, "" without or in the login itself
+	document float64 // of the last visit
+	pressed  float64 // that of the last click
+	refused  int     // how many requests the proxy had refused when the page was opened
 }
 
 var _ starlark.HasAttrs = (*page)(nil)
@@ -91,8 +95,9 @@ func (p *page) builtin(name string, run method) *starlark.Builtin {
 		}
 		value, err := run(thread, b, args, kwargs)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, p.because(err))
+			return nil, fmt.Errorf("%s: %w", name, p.failed(err))
 		}
+		p.tellDialogs()
 		return value, nil
 	})
 }
@@ -105,63 +110,32 @@ func (p *page) usable(path string) error {
 	return nil
 }
 
-// landing is what a navigation led to.
-type landing struct {
-	URL      string `json:"url"`
-	Status   int    `json:"status"`
-	Password bool   `json:"password"`
-	Guard    string `json:"guard"` // code, when the page is the proxy's own answer
-	Inert    bool   `json:"inert"` // loaded, and nothing in it could change it
-}
-
-// asksToSignIn says that the site shows a password field at another address.
-func (l landing) asksToSignIn(to address) bool {
-	u, err := url.Parse(l.URL)
-	want, wantErr := url.Parse(to.url())
-	return l.Password && err == nil && wantErr == nil && u.Path != want.Path
-}
-
-func (l landing) ok(to address) error {
-	switch {
-	case l.Guard != "":
-		return l.stopped()
-	case l.Status >= 500:
-		return fault.New(fault.Application, "site_error", "the site answered %d at %s", l.Status, to.pathOnly()).WithHint("see whether the site works; the step is tried again").Retry()
-	case l.Status == 404 || l.Status == 410:
-		return fault.New(fault.Application, "page_missing", "the site has no page %s (%d)", to.pathOnly(), l.Status).WithHint("the address in the script or the site's binding is wrong")
-	}
-	return nil
-}
-
-// pathOnly leaves the query out: it may carry customer data.
-func (a address) pathOnly() string {
-	path, _, _ := strings.Cut(a.path, "?")
-	return path
-}
-
 // visit navigates and waits until the page is there and quiet.
 func (p *page) visit(ctx context.Context, to string) (landing, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, visitLimit, fault.New(fault.Unreachable, "site_slow", "the page was not there after %s", visitLimit).Retry())
+	ctx, cancel := context.WithTimeoutCause(ctx, visitLimit, fault.New(fault.Unreachable, codeSlow, "the page was not there after %s", visitLimit).Retry())
 	defer cancel()
-	if err := p.tab.trouble(); err != nil {
-		return landing{}, err
-	}
+	defer p.tab.act()()
 	p.tab.leave()
 	result, err := proto.PageNavigate{URL: to}.Call(p.tab.call(ctx))
 	if err != nil {
 		return landing{}, err
 	}
 	p.tab.leave()
-	if result.ErrorText != "" && result.ErrorText != "net::ERR_ABORTED" {
-		return landing{}, fault.New(fault.Unreachable, "site_unreachable", "%s cannot be reached (%s)", p.at.origin, result.ErrorText).
-			WithHint("check the site's address (branchbot site list) and the network").Retry()
+	if err := p.arrived(result.ErrorText); err != nil {
+		return landing{}, err
 	}
 	if err := p.quiet(ctx); err != nil {
 		return landing{}, err
 	}
 	var state landing
-	err = p.tab.ask(ctx, &state, "ready", 0, 0)
-	return state, err
+	if err := p.tab.ask(ctx, &state, "ready", 0, 0); err != nil {
+		return landing{}, err
+	}
+	if result.ErrorText != "" && (state.URL == blank || state.Document == p.document) {
+		return landing{}, noPage(p.at)
+	}
+	p.document = state.Document
+	return state, nil
 }
 
 // quiet waits until no request is pending and the document stands still. A page
@@ -211,24 +185,8 @@ func (p *page) stands(ctx context.Context, state landing) error {
 	if err := state.stopped(); err != nil {
 		return err
 	}
-	return p.closePopups(ctx)
-}
-
-// closePopups presses what on_popup lists, as often as it shows.
-func (p *page) closePopups(ctx context.Context) error {
-	for range p.tab.popups {
-		var at *spot
-		if err := p.tab.ask(ctx, &at, "popup", listed(p.tab.popups)); err != nil || at == nil {
-			return err
-		}
-		if err := at.err(); err != nil {
-			return fmt.Errorf("close pop-up: %w", err)
-		}
-		if err := p.tab.press(ctx, *at); err != nil {
-			return fmt.Errorf("close pop-up: %w", err)
-		}
-	}
-	return nil
+	_, err := p.closePopups(ctx)
+	return err
 }
 
 // redact takes texts of secrets out of what a script reads.

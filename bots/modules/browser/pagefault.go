@@ -38,10 +38,12 @@ func (p *pageFault) err() error {
 		err = err.WithHint("name the button: form.submit(button = …)")
 	case len(p.There) > 0:
 		err = err.WithHint("there is: %s", shorten(strings.Join(p.There, ", "), 600))
+	case p.Code == codePopup:
+		err = err.WithHint("list its text and its button under on_popup in pack.yaml")
 	case p.Code == "fill_mismatch" && !p.Cut:
 		err = err.WithHint("the page changed or refused the value; look at the field's rules and the picture")
 	}
-	if p.Code == "page_changed" || p.Code == "covered" || p.Code == "not_found" || p.Code == "field_not_found" || class == fault.Application && p.Code == "fill_mismatch" {
+	if p.Code == "page_changed" || p.Code == "covered" || p.Code == codePopup || p.Code == "not_found" || p.Code == "field_not_found" || class == fault.Application && p.Code == "fill_mismatch" {
 		err = err.Retry()
 	}
 	return err

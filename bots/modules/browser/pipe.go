@@ -5,14 +5,21 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"os"
 	"sync"
+	"time"
 
 	"github.com/go-rod/rod/lib/cdp"
+
+	"branchbot/internal/fault"
 )
 
 // firstPost separates our pipelined messages from those of rod's client, which
 // counts from 1.
 const firstPost = 1 << 30
+
+// writeLimit is how long a browser may leave a full pipe unread.
+const writeLimit = 15 * time.Second
 
 // pipe is the browser's --remote-debugging-pipe: messages ended by a zero byte.
 // It is the transport under rod's client, and carries posts beside it: messages
@@ -46,7 +53,14 @@ func (p *pipe) write(data []byte) error {
 	if p.dead != nil {
 		return p.dead
 	}
+	if bounded, ok := p.out.(interface{ SetWriteDeadline(at time.Time) error }); ok {
+		_ = bounded.SetWriteDeadline(time.Now().Add(writeLimit)) // a pipe of the system can
+	}
 	_, err := p.out.Write(append(data, 0))
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		p.dead = frozen()
+		_ = p.in.Close() // its reader ends everything
+	}
 	return err
 }
 
@@ -113,12 +127,24 @@ func (p *pipe) end(cause error) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.dead = cause
+	if p.dead == nil {
+		p.dead = cause
+	}
 	for id, reply := range p.posts {
 		delete(p.posts, id)
 		reply <- cause
 	}
 	return cause
+}
+
+// cause is the fault behind a pipe that no longer works.
+func (p *pipe) cause() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if fault.HasCode(p.dead, codeFrozen) {
+		return p.dead
+	}
+	return died()
 }
 
 // Close closes our ends; a reader then gets an error.

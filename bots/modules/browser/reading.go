@@ -8,7 +8,6 @@ import (
 
 	"go.starlark.net/starlark"
 
-	"branchbot/bots/pack"
 	"branchbot/internal/fault"
 )
 
@@ -41,7 +40,7 @@ func (p *page) question(limit time.Duration, name string, args ...any) (answer, 
 	const round = 5 * time.Second
 	ctx, end := p.m.rt.Context(), time.Now().Add(limit)
 	for {
-		if err := p.closePopups(ctx); err != nil {
+		if _, err := p.closePopups(ctx); err != nil {
 			return answer{}, err
 		}
 		left := max(min(time.Until(end), round), 0)
@@ -52,7 +51,8 @@ func (p *page) question(limit time.Duration, name string, args ...any) (answer, 
 			return answer{}, err
 		case got.Fault == nil:
 			return got, nil
-		case got.Fault.Code != "not_found" || time.Until(end) <= 0:
+		case got.Fault.Code == "not_found" && time.Until(end) > 0:
+		case !p.cleared(ctx, got.Fault.err()):
 			return answer{}, got.Fault.err()
 		}
 	}
@@ -67,6 +67,7 @@ func (p *page) visitScript(_ *starlark.Thread, b *starlark.Builtin, args starlar
 		return nil, fault.New(fault.Usage, "address", "%q is no path of this site", path).WithHint("a path begins with /; another site needs browser.open")
 	}
 	to := address{site: p.at.site, origin: p.at.origin, path: path}
+	p.at = to
 	state, err := p.visit(p.m.rt.Context(), to.url())
 	if err != nil {
 		return nil, err
@@ -84,15 +85,19 @@ func (p *page) click(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tupl
 	if err != nil {
 		return nil, err
 	}
-	at, err := p.question(limit, "target", text)
+	ctx, begun := p.m.rt.Context(), p.m.proxy.Requests()
+	defer p.tab.act()()
+	err = p.patiently(ctx, func() error {
+		at, err := p.question(limit, "target", text)
+		if err != nil {
+			return err
+		}
+		p.pressed = at.Document
+		return p.tab.press(ctx, at.spot)
+	})
 	if err != nil {
 		return nil, err
 	}
-	ctx, begun := p.m.rt.Context(), p.m.proxy.Requests()
-	if err := p.tab.press(ctx, at.spot); err != nil {
-		return nil, err
-	}
-	p.pressed = at.Document
 	starts, cancel := context.WithTimeout(ctx, startsWithin) // what the press starts, starts now
 	defer cancel()
 	if err := p.m.proxy.Began(starts, begun); err != nil && ctx.Err() != nil {
@@ -101,7 +106,7 @@ func (p *page) click(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tupl
 	if err := p.calm(ctx); err != nil {
 		return nil, err
 	}
-	return starlark.None, p.tab.trouble()
+	return starlark.None, nil
 }
 
 func (p *page) text(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
@@ -165,13 +170,4 @@ func (p *page) wait(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple
 	}
 	_, err = p.question(limit, "wait", text, selector)
 	return starlark.None, err
-}
-
-// listed are pop-ups as the page script takes them.
-func listed(popups []pack.Popup) []map[string]string {
-	list := make([]map[string]string, len(popups))
-	for i, popup := range popups {
-		list[i] = map[string]string{"text": popup.Text, "press": popup.Press}
-	}
-	return list
 }

@@ -1,6 +1,8 @@
 package browser
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -13,7 +15,54 @@ import (
 // lost: a fault that a refused request explains: the page went to the proxy's
 // own answer, or stands there without what it asked for.
 func lost(code string) bool {
-	return slices.Contains([]string{"page_changed", "not_found", "field_not_found", "fill_mismatch", "covered", "login_failed"}, code)
+	return slices.Contains([]string{"page_changed", "not_found", "field_not_found", "fill_mismatch", "covered", codePopup, "login_failed"}, code)
+}
+
+// explained is an error of a page that was looked into.
+type explained struct{ error }
+
+// Unwrap gives the error itself.
+func (e explained) Unwrap() error { return e.error }
+
+// failed explains an error of this page and keeps what a person would have seen.
+func (p *page) failed(err error) error {
+	asked, known := p.tellDialogs(), explained{}
+	if errors.As(err, &known) {
+		return err
+	}
+	p.m.failed = true
+	err = p.because(err)
+	if lost(fault.Code(err)) {
+		err = p.instead(err, asked)
+	}
+	ctx, e := p.m.rt.Context(), fault.Of(err)
+	if p.tab.trouble() == nil && ctx.Err() == nil && e.Class != fault.Usage && e.Code != "rejected" {
+		p.picture(ctx, "failure")
+	}
+	return explained{err}
+}
+
+// instead says what the site shows instead of what was looked for: its sign-in,
+// an error page, or a question that was dismissed.
+func (p *page) instead(err, asked error) error {
+	ctx, cancel := context.WithTimeout(p.m.rt.Context(), pictureLimit)
+	defer cancel()
+	var state landing
+	if askErr := p.tab.ask(ctx, &state, "ready", 0, 0); askErr != nil {
+		return err // the page itself is in trouble: the next look says so
+	}
+	shown := state.ok(address{origin: p.at.origin, path: p.at.path})
+	switch {
+	case shown == nil && p.login != "" && state.asksToSignIn(p.at):
+		shown = fault.New(fault.Application, codeSignedOut, "the site asks to sign in again").
+			WithHint("the step is tried again with a new sign-in").Retry()
+	case shown == nil:
+		shown = asked
+	}
+	if shown == nil {
+		return err
+	}
+	return fmt.Errorf("%w (%w)", shown, err)
 }
 
 // because says whether a request of this page that the proxy refused is behind
@@ -50,9 +99,12 @@ func (l landing) stopped() error {
 	switch l.Guard {
 	case "":
 		return nil
-	case "site_unreachable", "site_certificate", "no_reply", "run_over":
+	case "site_certificate":
+		return fault.New(fault.Unreachable, l.Guard, "the site's certificate does not hold").
+			WithHint("tell the people who run the site, or add the bank's own authority to the device")
+	case "site_unreachable", "no_reply", "run_over":
 		return fault.New(fault.Unreachable, l.Guard, "the site cannot be reached").
-			WithHint("check the site's address (branchbot site list), its certificate and the network").Retry()
+			WithHint("check the site's address (branchbot site list) and the network").Retry()
 	}
 	return fault.New(fault.Refused, l.Guard, "the proxy refused the page's request").
 		WithHint("name the site under capabilities.sites, or list the request in pack.yaml")

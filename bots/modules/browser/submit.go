@@ -11,6 +11,7 @@ import (
 
 	"branchbot/bots/guard"
 	"branchbot/bots/modules/submit"
+	"branchbot/internal/fault"
 )
 
 // submit is form.submit: the step's one guarded submit.
@@ -34,8 +35,6 @@ func (f form) submit(thread *starlark.Thread, b *starlark.Builtin, args starlark
 	d.finish()
 	if err == nil {
 		p.values, p.filled = map[string]string{}, nil
-	} else if trouble := p.tab.trouble(); trouble != nil {
-		return nil, fmt.Errorf("%w (%w)", err, trouble)
 	}
 	return receipt, err
 }
@@ -61,6 +60,7 @@ type driver struct {
 	form   string
 	button string
 	stop   context.CancelFunc
+	over   func() // the page may no longer be left
 	work   sync.WaitGroup
 }
 
@@ -69,9 +69,28 @@ var _ guard.Driver = (*driver)(nil)
 // Press presses the submit button, and goes on watching for a box that asks back.
 func (d *driver) Press(ctx context.Context) error {
 	p := d.page
-	if err := p.closePopups(ctx); err != nil {
+	d.finish()
+	d.over = p.tab.act()
+	asked := p.tab.dialogs()
+	if _, err := p.closePopups(ctx); err != nil {
 		return err
 	}
+	if err := p.patiently(ctx, func() error { return d.press(ctx) }); err != nil {
+		return err
+	}
+	p.m.rt.Logger().DebugContext(ctx, "submit button pressed", "step", p.path)
+	if p.tab.dialogs() > asked {
+		return fault.New(fault.Application, "dialog_unexpected", "the page asked before it sent anything, and was told no: %s", p.tab.lastDialog()).
+			WithHint("list its text under on_popup in pack.yaml if it may be accepted").Retry()
+	}
+	watch, stop := context.WithCancel(p.m.rt.Context())
+	d.stop = stop
+	d.work.Go(func() { d.confirm(watch) })
+	return nil
+}
+
+func (d *driver) press(ctx context.Context) error {
+	p := d.page
 	var at spot
 	if err := p.tab.ask(ctx, &at, "submitButton", d.form, d.button, p.m.patience.Milliseconds()); err != nil {
 		return fmt.Errorf("find submit button: %w", err)
@@ -82,13 +101,6 @@ func (d *driver) Press(ctx context.Context) error {
 	if err := p.tab.press(ctx, at); err != nil {
 		return fmt.Errorf("press submit button: %w", err)
 	}
-	if err := p.tab.trouble(); err != nil {
-		return err // the page asked, and was told no
-	}
-	d.finish()
-	watch, stop := context.WithCancel(p.m.rt.Context())
-	d.stop = stop
-	d.work.Go(func() { d.confirm(watch) })
 	return nil
 }
 
@@ -96,7 +108,7 @@ func (d *driver) Press(ctx context.Context) error {
 func (d *driver) confirm(ctx context.Context) {
 	const limit = 10 * time.Second
 	var at *spot
-	if err := d.page.tab.eval(ctx, &at, "confirmation", limit.Milliseconds()); err != nil || at == nil || at.Fault != nil {
+	if err := d.page.tab.once(ctx, &at, "confirmation", limit.Milliseconds()); err != nil || at == nil || at.Fault != nil {
 		return // no box, or the page went on: the guard sees whether anything was sent
 	}
 	if err := d.page.tab.press(ctx, *at); err != nil {
@@ -108,6 +120,9 @@ func (d *driver) confirm(ctx context.Context) {
 func (d *driver) finish() {
 	if d.stop != nil {
 		d.stop()
+	}
+	if d.over != nil {
+		d.over()
 	}
 	d.work.Wait()
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/go-rod/rod/lib/cdp"
 	"github.com/go-rod/rod/lib/proto"
@@ -20,6 +21,9 @@ import (
 // change what runs in it, and it sees the same document.
 const world = "branchbot"
 
+// closeLimit is how long closing a page may take; it ends with the browser at the latest.
+const closeLimit = 5 * time.Second
+
 // blank is the page that a browser and a tab begin with.
 const blank = "about:blank"
 
@@ -32,9 +36,13 @@ type tab struct {
 	gone    context.Context // ends when the page crashes or is closed; the cause is the fault
 	end     context.CancelCauseFunc
 
+	heart heart // the watch's own
+
 	mu      sync.Mutex
-	context proto.RuntimeExecutionContextID // of our world, 0 when it must be made anew
-	failed  error                           // an unexpected dialog, reported by the next call
+	context proto.RuntimeExecutionContextID     // of our world, 0 when it must be made anew
+	asked   []proto.PageJavascriptDialogOpening // dialogs that nobody expected: the first of them
+	told    int                                 // how many of asked were told
+	acting  int                                 // visits and presses under way: the page may be left
 	closed  bool
 }
 
@@ -107,10 +115,17 @@ func (c caller) Call(ctx context.Context, session, method string, params any) ([
 	if c.tab == nil {
 		return c.chromium.Call(ctx, session, method, params)
 	}
+	if err := c.tab.trouble(); err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(c.tab.gone, func() { cancel(context.Cause(c.tab.gone)) })()
-	return c.chromium.Call(ctx, session, method, params)
+	data, err := c.chromium.Call(ctx, session, method, params)
+	if fault.HasCode(err, codePageFrozen) {
+		c.tab.end(err)
+	}
+	return data, err
 }
 
 func (c caller) GetContext() context.Context         { return c.ctx }
@@ -137,38 +152,69 @@ func (t *tab) handle(event *cdp.Event) {
 	}
 }
 
-// dialog answers alert, confirm and prompt: dismissed and reported, unless
-// on_popup lists its text. Leaving a page is what we asked for.
+// manyDialogs are more than a page has a reason for; only the first are told.
+const manyDialogs = 20
+
+// dialog answers alert, confirm, prompt and beforeunload: with yes where on_popup
+// lists its text or leaving the page is what we do, else in the way that
+// changes nothing.
 func (t *tab) dialog(d proto.PageJavascriptDialogOpening) {
-	listed := d.Type == proto.PageDialogTypeBeforeunload
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	listed := d.Type == proto.PageDialogTypeBeforeunload && t.acting > 0
 	for _, popup := range t.popups {
 		listed = listed || popup.Text != "" && strings.Contains(d.Message, popup.Text)
 	}
-	t.post(proto.PageHandleJavaScriptDialog{Accept: listed})
-	if !listed {
-		t.fail(fault.New(fault.Application, "dialog_unexpected", "the page asked (%s): %s", d.Type, shorten(d.Message, 200)).
-			WithHint("list its text under on_popup in pack.yaml if it may be accepted"))
+	if !listed && len(t.asked) < manyDialogs {
+		t.asked = append(t.asked, d)
 	}
+	t.post(proto.PageHandleJavaScriptDialog{Accept: listed})
 }
 
-func (t *tab) fail(err error) {
+// dialogs counts those that were dismissed.
+func (t *tab) dialogs() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.failed == nil {
-		t.failed = err
-	}
+	return len(t.asked)
 }
 
-// trouble returns what happened to the page since the last call.
+// lastDialog is the text of the last one that was dismissed.
+func (t *tab) lastDialog() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.asked) == 0 {
+		return ""
+	}
+	return shorten(t.asked[len(t.asked)-1].Message, 200)
+}
+
+// untold are the dismissed dialogs that were not yet told; once.
+func (t *tab) untold() []proto.PageJavascriptDialogOpening {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	fresh := t.asked[t.told:]
+	t.told = len(t.asked)
+	return fresh
+}
+
+// act notes that the page may be left, until the returned function is called.
+func (t *tab) act() (over func()) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.acting++
+	return sync.OnceFunc(func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.acting--
+	})
+}
+
+// trouble says why the page can no longer be worked with.
 func (t *tab) trouble() error {
 	if t.gone.Err() != nil {
 		return context.Cause(t.gone)
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	err := t.failed
-	t.failed = nil
-	return err
+	return nil
 }
 
 // errMoved says that the document went away under a call: it may be asked again
@@ -177,14 +223,6 @@ var errMoved = fault.New(fault.Application, "page_changed", "the page changed wh
 
 // once calls function name of our script in the page and decodes its value.
 func (t *tab) once(ctx context.Context, out any, name string, args ...any) error {
-	if err := t.trouble(); err != nil {
-		return err
-	}
-	return t.eval(ctx, out, name, args...)
-}
-
-// eval is once for those who leave a trouble of the page to others.
-func (t *tab) eval(ctx context.Context, out any, name string, args ...any) error {
 	where, err := t.enter(ctx)
 	if err != nil {
 		return moved(err)
@@ -210,12 +248,21 @@ func (t *tab) eval(ctx context.Context, out any, name string, args ...any) error
 	return json.Unmarshal([]byte(result.Result.Value.JSON("", "")), out)
 }
 
-// ask is once for questions: they are asked again when the document changes.
+// ask is once for questions: they are asked again when the document changes,
+// but not of a page that leads on without end.
 func (t *tab) ask(ctx context.Context, out any, name string, args ...any) error {
+	bounded, cancel := context.WithTimeoutCause(ctx, visitLimit, restless())
+	defer cancel()
 	for {
-		err := t.once(ctx, out, name, args...)
-		if !errors.Is(err, errMoved) || ctx.Err() != nil {
+		err := t.once(bounded, out, name, args...)
+		switch {
+		case !errors.Is(err, errMoved):
 			return err
+		case bounded.Err() == nil:
+		case fault.HasCode(context.Cause(bounded), codeSlow):
+			return restless() // it was there, again and again
+		default:
+			return context.Cause(bounded)
 		}
 	}
 }
@@ -281,6 +328,8 @@ func (t *tab) close(ctx context.Context) {
 		return
 	}
 	defer t.browser.remove(t)
+	ctx, cancel := context.WithTimeout(ctx, closeLimit)
+	defer cancel()
 	if _, err := (proto.TargetCloseTarget{TargetID: t.target}).Call(caller{chromium: t.browser, ctx: ctx}); err != nil {
 		t.browser.logger.Debug("close page", "error", err) // best effort: the browser is killed at the end of the run
 	}

@@ -185,8 +185,19 @@ globalThis.bb = (() => {
       return covered ? undefined : { x, y };
     }, ms);
     if (spot?.gone) fail("page_changed", "the element went away");
-    if (!spot) fail("covered", `${describe(el)} cannot be clicked: ${covered ? "it is covered by " + describe(covered) : "it has no size or does not stand still"}`);
+    if (!spot) hidden(el, covered);
     return spot;
+  };
+  // hidden is why el cannot be clicked: something lies over the page, or over el.
+  const hidden = (el, cover) => {
+    if (!cover) fail("covered", `${describe(el)} cannot be clicked: it has no size or does not stand still`);
+    let box;
+    for (let at = cover; at && at !== document.body; at = at.parentElement ?? at.getRootNode().host) {
+      if (at.matches("dialog,[role=dialog],[role=alertdialog],[aria-modal=true]") || getComputedStyle(at).position === "fixed") box = at;
+    }
+    const says = box && !box.contains(el) ? shown(box) : "";
+    if (says) fail("popup_unexpected", `${describe(el)} cannot be clicked, this is in front of it: ${says.slice(0, 200)}`);
+    fail("covered", `${describe(el)} cannot be clicked: it is covered by ${describe(cover)}`);
   };
   const deepest = (x, y) => {
     let hit = document.elementFromPoint(x, y);
@@ -214,7 +225,7 @@ globalThis.bb = (() => {
     const inert = !scripted();
     await until(() => inert ? document.readyState === "complete" : performance.now() - moved >= quiet, inert ? 10000 : limit);
     const entry = performance.getEntriesByType("navigation")[0];
-    return { url: location.href, status: entry?.responseStatus ?? 0, password: all("input[type=password]").some(visible),
+    return { url: location.href, status: entry?.responseStatus ?? 0, document: performance.timeOrigin, password: all("input[type=password]").some(visible),
       inert: inert && document.readyState === "complete",
       guard: /^branchbot: (\w+)$/.exec(document.title)?.[1] ?? "" };
   };
