@@ -18,7 +18,7 @@ import (
 
 const (
 	callTime = time.Minute
-	maxReply = 1 << 20 // bounds what head office may answer
+	maxReply = 24 << 20 // bounds what head office may answer: a page of keys
 
 	codeReply    = "head_office_reply"
 	codeTooLarge = "request_too_large"
