@@ -31,8 +31,11 @@ type commands struct {
 	OCR     ocrCmd     `cmd:"" name:"ocr" help:"Read and verify documents."`
 	Panel   panelCmd   `cmd:"" help:"Print the link that opens the panel of the running agent."`
 	Doctor  doctorCmd  `cmd:"" help:"Check everything branchbot needs, and say how to mend it."`
+	Torture tortureCmd `cmd:"" help:"Kill agent, runners and browsers while a pack runs, and count what was lost or done twice."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 	Runner  runnerCmd  `cmd:"" name:"__runner" hidden:""`
+
+	Tortured torturedCmd `cmd:"" name:"__tortured" hidden:""`
 }
 
 func main() {
