@@ -8,9 +8,9 @@ type Bucket string
 // customer may stand in one (see Tx.Blind). N and times in keys are 8 bytes,
 // big endian, so that key order is number order.
 const (
-	// Meta: "layout" → layout version · "epoch" → text, both written once, with a new file ·
-	// "steady" → how the steady clock stood.
-	// It also proves that the key file belongs to the database.
+	// Meta: "layout" → layout version · "epoch" → text, both written with a new
+	// file · "floor" → commit numbers begin above it · "steady" → how the steady
+	// clock stood · "restored" → Restored · "quarantine" → how much damage was found.
 	Meta Bucket = "meta"
 
 	// Journal: run 0x00 N → wire.JournalRecord. Written once, never changed.
@@ -26,6 +26,9 @@ const (
 	RunsByStart Bucket = "runs_by_start"
 	// RunsOpen: run → nothing, while its state is not final.
 	RunsOpen Bucket = "runs_open"
+
+	// RunsOver: run → since when its state is final, by the steady clock.
+	RunsOver Bucket = "runs_over"
 
 	// Outbox: seq → wire.Record as it is sent, waiting or kept after it was sent.
 	Outbox Bucket = "outbox"
@@ -57,11 +60,14 @@ const (
 	Settings Bucket = "settings"
 )
 
+// QuarantineRows: bucket 0x00 key → what stood there when damage was found.
+const QuarantineRows Bucket = "quarantine"
+
 // Buckets lists every bucket.
 func Buckets() []Bucket {
 	return []Bucket{
-		Meta, Journal, JournalHeads, Keys, Runs, RunsByStart, RunsOpen,
+		Meta, Journal, JournalHeads, Keys, Runs, RunsByStart, RunsOpen, RunsOver,
 		Outbox, OutboxState, OutboxSent, Secrets, Sites, Identity,
-		Evidence, EvidencePending, Fires, FiresSince, Settings,
+		Evidence, EvidencePending, Fires, FiresSince, Settings, QuarantineRows,
 	}
 }

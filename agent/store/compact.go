@@ -101,6 +101,9 @@ func (s *Store) replace(c *compaction) (err error) {
 	fresh := filepath.Join(s.o.Dir, CompactName)
 	defer os.Remove(fresh) // what is left of it; after the rename there is none
 	s.point("compact.begin")
+	if err := s.change(s.lift); err != nil {
+		return err
+	}
 	if err := s.copyTo(fresh, c); err != nil {
 		return FullDisk(err)
 	}

@@ -1,31 +1,27 @@
 package store
 
 import (
-	"crypto/rand"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
+	"slices"
 
 	"go.etcd.io/bbolt"
-
-	"branchbot/internal/fault"
 )
 
 // layout is the version of what buckets.go lists.
 const layout = "1"
 
-// prepare loads the key and the epoch, or makes both with a new file. It runs
-// under the file's lock, so only one process ever makes a key.
-func (s *Store) prepare(dir string) (err error) {
-	isNew := false
-	err = s.db.View(func(tx *bbolt.Tx) error {
-		isNew = tx.Bucket([]byte(Meta)) == nil
-		return nil
-	})
-	if err != nil {
+// makeSure loads the key and sees to it that there is a file. It runs under the
+// folder's lock, so only one process ever makes a key.
+func (s *Store) makeSure() error {
+	info, err := os.Stat(filepath.Join(s.o.Dir, FileName))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	master, err := loadKey(filepath.Join(dir, KeyFileName), isNew)
+	isThere := err == nil && info.Size() > 0
+	master, err := loadKey(filepath.Join(s.o.Dir, KeyFileName), !isThere && len(s.snapshots()) == 0)
 	if err != nil {
 		return err
 	}
@@ -33,15 +29,30 @@ func (s *Store) prepare(dir string) (err error) {
 		return err
 	}
 	s.point("store.key_ready")
+	switch {
+	case isThere:
+		return nil
+	case s.newestSnapshot() != nil:
+		return s.rebuild(errors.New("the database file is gone"))
+	}
+	return s.create()
+}
+
+// prepare finds out who this database is. Code store_unreadable when it must be
+// put together again first.
+func (s *Store) prepare() (err error) {
+	err = s.db.View(func(tx *bbolt.Tx) error { return s.identify(&Tx{store: s, tx: tx}) })
+	if err != nil {
+		return err
+	}
 	if err := s.makeBuckets(); err != nil {
 		return err
 	}
-	s.point("store.buckets_made")
-	found := &call{fn: s.identify}
-	if err := errors.Join(s.transact([]*call{found}), found.err); err != nil {
+	if err := errors.Join(s.settleRestored(), s.resume()); err != nil {
 		return err
 	}
-	return s.resume()
+	s.copied.change, err = s.lastChange()
+	return err
 }
 
 // makeBuckets makes those that are missing: all in a new file, the new ones
@@ -69,30 +80,86 @@ func (s *Store) makeBuckets() error {
 	return diskError(err)
 }
 
-// identify reads the epoch, which also proves the key, or makes it.
-func (s *Store) identify(tx *Tx) error {
-	epoch, err := tx.Get(Meta, []byte("epoch"))
-	switch {
-	case errors.Is(err, ErrNotFound):
-		s.epoch = rand.Text()
-		return errors.Join(tx.Put(Meta, []byte("layout"), []byte(layout)), tx.Put(Meta, []byte("epoch"), []byte(s.epoch)))
-	case errors.Is(err, ErrDamaged):
-		return locked("the key file is not the one this database was sealed with")
-	case err != nil:
+// identify reads the epoch, which also proves the key.
+func (s *Store) identify(tx *Tx) (err error) {
+	defer asDamage(&err)
+	if tx.tx.Bucket([]byte(Meta)) == nil {
+		return unreadable(errors.New("it has no table of its own data"))
+	}
+	if err := tx.checkNames(); err != nil {
 		return err
 	}
-	s.epoch = string(epoch)
-	return checkLayout(tx)
-}
-
-func checkLayout(tx *Tx) error {
-	found, err := tx.Get(Meta, []byte("layout"))
+	if err := s.readFloor(tx); err != nil {
+		return s.lockedOrDamaged(tx, err)
+	}
+	epoch, err := tx.Get(Meta, epochKey)
 	if err != nil {
-		return fmt.Errorf("read layout: %w", err)
+		return s.lockedOrDamaged(tx, err)
+	}
+	found, err := tx.Get(Meta, layoutKey)
+	if err != nil {
+		return s.lockedOrDamaged(tx, err)
 	}
 	if string(found) != layout {
-		return fault.New(fault.Usage, "store_newer", "the database has layout %s, this branchbot knows %s", found, layout).
-			WithHint("install the branchbot that wrote it, or a later one")
+		return newerFault(found)
+	}
+	text := string(epoch)
+	s.epoch.Store(&text)
+	return nil
+}
+
+// lockedOrDamaged tells a wrong key from damage: with the right one some row opens.
+func (s *Store) lockedOrDamaged(tx *Tx, why error) error {
+	for _, bucket := range Buckets() {
+		if tx.tx.Bucket([]byte(bucket)) != nil && tx.opensAny(bucket) {
+			return unreadable(why)
+		}
+	}
+	return locked("the key file is not the one this database was sealed with")
+}
+
+// checkNames finds a table that lost its name: its rows open under another one. A
+// table of a later version is left alone.
+func (t *Tx) checkNames() error {
+	return t.tx.ForEach(func(name []byte, rows *bbolt.Bucket) error {
+		bucket := Bucket(name)
+		if key, _ := rows.Cursor().First(); key == nil || slices.Contains(Buckets(), bucket) || t.opensAny(bucket) {
+			return nil
+		}
+		return unreadable(fmt.Errorf("the name %q of a table is damaged", name))
+	})
+}
+
+// opensAny reports whether one of the first rows of a bucket is authentic.
+func (t *Tx) opensAny(bucket Bucket) bool {
+	list := t.rows(bucket, Scan{})
+	for range 20 {
+		key, sealed, err := list.next()
+		if err != nil || key == nil {
+			return false
+		}
+		if _, err := unseal(t.store.keys.rows, sealed, place(bucket, key)); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// checkPages walks the whole file before bbolt gets it, see tree.
+func checkPages(path string) error {
+	file, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	t := tree{image: image{file: file, size: info.Size()}}
+	t.walk()
+	if len(t.holes) > 0 || !t.sound {
+		return unreadable(fmt.Errorf("%w: %d pages are not what they must be", ErrDamaged, len(t.holes)))
 	}
 	return nil
 }

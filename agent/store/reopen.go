@@ -116,9 +116,13 @@ func (s *Store) recognise() (err error) {
 		if tx.Bucket([]byte(Meta)) == nil {
 			return unreadable(errors.New("its tables are gone"))
 		}
-		epoch, err := (&Tx{store: s, tx: tx}).Get(Meta, []byte("epoch"))
-		if err == nil && string(epoch) != s.epoch {
-			err = unreadable(fmt.Errorf("it has the epoch %s, not %s", epoch, s.epoch))
+		t := &Tx{store: s, tx: tx}
+		if err := s.readFloor(t); err != nil {
+			return err
+		}
+		epoch, err := t.Get(Meta, epochKey)
+		if err == nil && string(epoch) != s.Epoch() {
+			err = unreadable(fmt.Errorf("it has the epoch %s, not %s", epoch, s.Epoch()))
 		}
 		return err
 	})

@@ -21,10 +21,13 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.etcd.io/bbolt"
 	bbolterrors "go.etcd.io/bbolt/errors"
+
+	"branchbot/internal/fault"
 )
 
 // Names of the files in the data folder.
@@ -51,6 +54,12 @@ type Options struct {
 	// Elapsed counts the time that has passed since the system started, steadily
 	// (see steady.go). Nil: the system's own count, or Now when that is given.
 	Elapsed func() time.Duration
+	// Snapshots says where and how often copies are made.
+	Snapshots Snapshots
+	// Renewed draws the consequences of a new epoch, in the transaction that makes
+	// it: after the database was put together again, and in Renew. Nil leaves that
+	// to whoever opens the store with one.
+	Renewed func(tx *Tx, r Restored) error
 	// Point is called with the name of each place where a crash is interesting
 	// (DESIGN.md has the list). Tests kill the process there. Nil in production.
 	Point func(name string)
@@ -61,7 +70,7 @@ type Store struct {
 	o     Options
 	lock  *os.File // of the folder, as long as the store is open
 	keys  *keys
-	epoch string
+	epoch atomic.Pointer[string]
 	now   func() time.Time
 	point func(string)
 
@@ -69,19 +78,29 @@ type Store struct {
 	db      *bbolt.DB
 	failed  error // why nothing can be written, nil while it can
 	reserve reserve
+	floor   uint64 // of commit numbers (commits.go); of the writer, as raised
+	raised  bool
 	steady  steady
 	trouble trouble // of the writer alone
+
+	finds chan find              // damaged rows on their way into quarantine
+	torn  atomic.Pointer[string] // what is wrong with pages of the file
+	close sync.Once
+
+	copying sync.Mutex // a snapshot is being made
+	copied  copied
 
 	calls    chan *call
 	compacts chan *compaction
 	closing  chan struct{}
 	writer   sync.WaitGroup
-	close    sync.Once
+	keeper   sync.WaitGroup
 }
 
 // Open opens the data folder's database and makes it, with its key, when there
-// is none. Codes: data_in_use (another process has it), store_locked (the key
-// file is missing or is not this database's), store_unreadable, disk_full.
+// is none. A damaged file is set aside and put together again, see Restored. Codes:
+// data_in_use (another process has it), store_locked (the key file is missing or
+// is not this database's), store_newer, store_unreadable, disk_full.
 func Open(ctx context.Context, o Options) (*Store, error) {
 	o = o.withDefaults()
 	if err := context.Cause(ctx); err != nil {
@@ -96,13 +115,14 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	}
 	s := &Store{
 		o: o, lock: lock, now: o.Now, point: o.Point, reserve: reserve{path: filepath.Join(o.Dir, ReserveFileName), size: o.Reserve},
-		calls: make(chan *call), compacts: make(chan *compaction), closing: make(chan struct{}),
+		finds: make(chan find, foundAhead), calls: make(chan *call), compacts: make(chan *compaction), closing: make(chan struct{}),
 	}
 	if err := s.open(); err != nil {
 		return nil, errors.Join(fmt.Errorf("open store: %w", err), lock.Close())
 	}
 	s.writer.Go(s.write)
-	o.Logger.Debug("store is open", "epoch", s.epoch)
+	s.keeper.Go(s.keepQuarantine)
+	o.Logger.Debug("store is open", "epoch", s.Epoch())
 	return s, nil
 }
 
@@ -111,13 +131,28 @@ func (s *Store) open() error {
 	if err := removeUnfinished(s.o.Dir); err != nil {
 		return err
 	}
+	if err := s.makeSure(); err != nil {
+		return err
+	}
+	err := s.start()
+	if fault.HasCode(err, "store_unreadable") {
+		if err := s.rebuild(err); err != nil {
+			return err
+		}
+		err = s.start()
+	}
+	return err
+}
+
+// start opens the file that is there.
+func (s *Store) start() error {
 	db, err := openFile(s.o)
 	if err != nil {
 		return err
 	}
 	s.db = db
 	s.Hold() // a small disk without room for it must not keep the device from starting
-	if err := s.prepare(s.o.Dir); err != nil {
+	if err := s.prepare(); err != nil {
 		return errors.Join(err, db.Close())
 	}
 	return nil
@@ -143,6 +178,9 @@ func openFile(o Options) (db *bbolt.DB, err error) {
 	defer asDamage(&err)
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true)) // see asDamage
 	path := filepath.Join(o.Dir, FileName)
+	if err := checkPages(path); err != nil {
+		return nil, err
+	}
 	db, err = bbolt.Open(path, 0o600, &bbolt.Options{
 		Timeout: lockTimeout, NoFreelistSync: true, FreelistType: bbolt.FreelistMapType,
 		InitialMmapSize: mappedAhead, MaxSize: int(o.MaxSize),
@@ -160,7 +198,7 @@ func openFile(o Options) (db *bbolt.DB, err error) {
 }
 
 // Epoch names this database. It is random and new with a new file.
-func (s *Store) Epoch() string { return s.epoch }
+func (s *Store) Epoch() string { return *s.epoch.Load() }
 
 // Now tells the time by the store's clock.
 func (s *Store) Now() time.Time { return s.now().UTC() }
@@ -172,11 +210,13 @@ func (s *Store) Point(name string) { s.point(name) }
 func (s *Store) Close() error {
 	var err error
 	s.close.Do(func() {
+		err = s.lastSnapshot()
 		close(s.closing)
+		s.keeper.Wait()
 		s.writer.Wait()
 		s.gate.Lock()
 		defer s.gate.Unlock()
-		err = errors.Join(s.db.Close(), s.lock.Close())
+		err = errors.Join(err, s.db.Close(), s.lock.Close())
 	})
 	return err
 }

@@ -155,14 +155,27 @@ func TestSecondOpenIsRefused(t *testing.T) {
 	}
 }
 
+// A file without its key is somebody's loss, not ours to make new; with a key it
+// is set aside, and what a snapshot does not bring back is lost.
 func TestNotADatabase(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, FileName), bytes.Repeat([]byte("nonsense"), 4096), 0o600); err != nil {
+	nonsense := bytes.Repeat([]byte("nonsense"), 4096)
+	if err := os.WriteFile(filepath.Join(dir, FileName), nonsense, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(t.Context(), Options{Dir: dir}); !fault.HasCode(err, "store_unreadable") {
-		t.Errorf("open gave %v, want store_unreadable", err)
+	if _, err := Open(t.Context(), Options{Dir: dir}); !fault.HasCode(err, "store_locked") {
+		t.Errorf("without a key open gave %v, want store_locked", err)
+	}
+	if _, err := makeKey(filepath.Join(dir, KeyFileName)); err != nil {
+		t.Fatal(err)
+	}
+	r := openStore(t, dir).Restored()
+	if r == nil {
+		t.Fatal("with a key nothing was restored")
+	}
+	if aside, err := os.ReadFile(filepath.Join(dir, r.Aside)); err != nil || !bytes.Equal(aside, nonsense) {
+		t.Errorf("set aside as %q: %v", r.Aside, err)
 	}
 }
 

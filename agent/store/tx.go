@@ -20,8 +20,13 @@ type Tx struct {
 // Now tells the time by the store's clock, in UTC.
 func (t *Tx) Now() time.Time { return t.store.Now() }
 
-// Epoch names this database.
-func (t *Tx) Epoch() string { return t.store.epoch }
+// Epoch names this database, as this transaction sees it.
+func (t *Tx) Epoch() string {
+	if epoch, err := t.Get(Meta, epochKey); err == nil {
+		return string(epoch)
+	}
+	return t.store.Epoch()
+}
 
 // Blind turns text that must not stand in a key (a customer's number) into 32
 // bytes that only this device can compute, the same for the same parts.
@@ -36,6 +41,7 @@ func (t *Tx) Get(bucket Bucket, key []byte) (value []byte, err error) {
 	}
 	value, err = unseal(t.store.keys.rows, sealed, place(bucket, key))
 	if err != nil {
+		t.found(bucket, key, sealed, err)
 		return nil, &DamagedError{Bucket: bucket, Keys: [][]byte{bytes.Clone(key)}}
 	}
 	return value, nil
@@ -44,8 +50,11 @@ func (t *Tx) Get(bucket Bucket, key []byte) (value []byte, err error) {
 // Put writes a row, new or not.
 func (t *Tx) Put(bucket Bucket, key, value []byte) (err error) {
 	defer asDamage(&err)
+	return t.putSealed(bucket, key, t.store.sealRow(t.tx, sealRow, bucket, key, value))
+}
+
+func (t *Tx) putSealed(bucket Bucket, key, sealed []byte) error {
 	rows := t.tx.Bucket([]byte(bucket))
-	sealed := seal(t.store.keys.rows, value, place(bucket, key))
 	t.remember(rows, bucket, key, sealed)
 	if err := rows.Put(key, sealed); err != nil {
 		return fmt.Errorf("write %s: %w", bucket, err)
@@ -88,6 +97,7 @@ func (t *Tx) Range(bucket Bucket, scan Scan, fn func(key, value []byte) error) e
 		}
 		value, err := unseal(t.store.keys.rows, sealed, place(bucket, key))
 		if err != nil {
+			t.found(bucket, key, sealed, err)
 			damaged.Keys = append(damaged.Keys, key)
 			continue
 		}

@@ -64,6 +64,7 @@ func (s *Store) View(fn func(*Tx) error) error {
 	}
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true)) // see asDamage
 	err := s.db.View(func(tx *bbolt.Tx) error { return fn(&Tx{store: s, tx: tx}) })
+	s.noteTorn(err)
 	if errors.Is(err, bbolterrors.ErrDatabaseNotOpen) {
 		return s.failed // the file could not be opened again
 	}
@@ -133,6 +134,8 @@ func (s *Store) transact(batch []*call) error {
 		return nil
 	}
 	if err != nil {
+		s.raised = false
+		s.noteTorn(err)
 		return diskError(fmt.Errorf("write database: %w", err))
 	}
 	s.point("store.committed")
@@ -153,8 +156,9 @@ func (s *Store) runAll(tx *bbolt.Tx, batch []*call) (written []change, err error
 	if len(written) == 0 {
 		return nil, errUnchanged
 	}
+	raised, err := s.raise(tx)
 	s.point("store.before_commit")
-	return written, nil
+	return append(written, raised...), err
 }
 
 // again writes what a transaction that was rolled back had written.

@@ -1,0 +1,153 @@
+package store
+
+import (
+	"bytes"
+	"slices"
+)
+
+// tree walks the file from its newest header as bbolt would, and believes
+// nothing: a page that is not what its place calls for becomes a hole, and the
+// walk goes on beside it. bbolt panics over such a page, while it opens the file
+// in a goroutine of its own, which would end the process: so every file is
+// walked before bbolt gets it.
+type tree struct {
+	image
+	header header
+	sound  bool // both headers are whole
+	// visit is called with each leaf page of a bucket; false makes it a hole.
+	visit func(bucket Bucket, rows []element) bool
+
+	seen  []bool // pages that are in their place
+	holes []hole
+	named []Bucket
+	again bool // the page in hand holds a lost bucket: what is in it counts as loose
+}
+
+// hole is a range of keys whose page is lost: from <= key < to.
+type hole struct {
+	bucket   Bucket // "" is every bucket
+	from, to []byte // nil is open
+}
+
+func (h hole) has(bucket Bucket, key []byte) bool {
+	return h.bucket == "" || h.bucket == bucket &&
+		bytes.Compare(key, h.from) >= 0 && (h.to == nil || bytes.Compare(key, h.to) < 0)
+}
+
+// maxDepth is far more than a tree of page numbers can have.
+const maxDepth = 64
+
+// walk fills seen, holes and named.
+func (t *tree) walk() {
+	headers := t.headers()
+	t.sound = len(headers) == 2
+	if len(headers) == 0 {
+		t.holes = append(t.holes, hole{})
+		return
+	}
+	t.header = headers[0]
+	t.seen = make([]bool, min(t.header.pages, uint64(t.size/t.unit)+1))
+	t.node(branch{page: t.header.root, first: true}, 0)
+}
+
+// branch is a page to be walked, and the keys that may stand in it.
+type branch struct {
+	bucket   Bucket // "" is the list of buckets
+	page     uint64
+	from, to []byte
+	first    bool // nothing stands before it: its hole has no lower end
+}
+
+func (b branch) hole() hole {
+	if b.first {
+		b.from = nil
+	}
+	return hole{bucket: b.bucket, from: b.from, to: b.to}
+}
+
+func (t *tree) node(b branch, depth int) {
+	var buf []byte
+	p, err := t.read(b.page, &buf)
+	if err != nil || depth > maxDepth || !t.fits(p, b.page) {
+		t.holes = append(t.holes, b.hole())
+		return
+	}
+	elements, ok := p.elements(b)
+	if !ok || p.flags == leafPage && !t.leaf(b, elements) {
+		t.holes = append(t.holes, b.hole())
+		return
+	}
+	for i := range p.overflow + 1 {
+		t.seen[b.page+i] = !t.again
+	}
+	t.again = false
+	if p.flags == leafPage {
+		return
+	}
+	for i, e := range elements {
+		child := branch{bucket: b.bucket, page: e.child, from: bytes.Clone(e.key), to: b.to, first: b.first && i == 0}
+		if i+1 < len(elements) {
+			child.to = bytes.Clone(elements[i+1].key)
+		}
+		t.node(child, depth+1)
+	}
+}
+
+// fits reports whether a page may stand here, and stands nowhere else.
+func (t *tree) fits(p page, id uint64) bool {
+	if p.id != id || id < 2 || p.flags != leafPage && p.flags != branchPage {
+		return false
+	}
+	end := id + p.overflow + 1
+	return end <= uint64(len(t.seen)) && !slices.Contains(t.seen[id:end], true)
+}
+
+// elements returns all entries of a page; false when one is not whole or out of
+// order, as bbolt checks it.
+func (p page) elements(b branch) ([]element, bool) {
+	list := make([]element, 0, p.count)
+	for i := range p.count {
+		e, ok := p.element(i, p.flags == leafPage)
+		if !ok || i > 0 && bytes.Compare(list[i-1].key, e.key) >= 0 || b.to != nil && bytes.Compare(e.key, b.to) >= 0 ||
+			bytes.Compare(e.key, b.from) < 0 {
+			return nil, false
+		}
+		list = append(list, e)
+	}
+	return list, len(list) > 0 || p.flags == leafPage
+}
+
+// leaf goes into the buckets of the list of buckets, or visits rows.
+func (t *tree) leaf(b branch, elements []element) bool {
+	for _, e := range elements {
+		if e.isBucket != (b.bucket == "") || b.bucket == "" && len(e.value) < bucketHead {
+			return false
+		}
+	}
+	if b.bucket != "" {
+		return t.visit == nil || t.visit(b.bucket, elements)
+	}
+	again := false
+	for _, e := range elements {
+		name := Bucket(bytes.Clone(e.key))
+		if root := e.root(); root != 0 {
+			t.node(branch{bucket: name, page: root, first: true}, 0)
+		} else if !t.inline(name, e) {
+			t.holes = append(t.holes, hole{bucket: name})
+			again = true
+		}
+		t.named = append(t.named, name)
+	}
+	t.again = again
+	return true
+}
+
+func (t *tree) inline(name Bucket, e element) bool {
+	p, err := e.inline()
+	if err != nil || p.flags != leafPage {
+		return false
+	}
+	b := branch{bucket: name, first: true}
+	elements, ok := p.elements(b)
+	return ok && t.leaf(b, elements)
+}
