@@ -1,11 +1,12 @@
 package guard
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
 	"net/http"
+	"strconv"
+	"strings"
 
 	"branchbot/internal/fault"
 )
@@ -14,8 +15,9 @@ var _ http.RoundTripper = (*Proxy)(nil)
 
 // RoundTrip is the run's own road to its sites, without a browser: the request
 // is judged like any of a browser's, and one that a submit waits for goes through
-// the machine. Nothing is ever repeated by it. Replies are read whole.
-// Codes: those of a refusal (class refused), site_unreachable, site_certificate.
+// the machine. Nothing is ever repeated by it. Replies are read whole,
+// unpacked and in UTF-8. Codes: those of a refusal (class refused),
+// site_unreachable, site_certificate, reply_too_large, reply_unreadable.
 func (p *Proxy) RoundTrip(r *http.Request) (*http.Response, error) {
 	visit, ok := p.traffic.pending.enter()
 	if !ok {
@@ -34,7 +36,7 @@ func (p *Proxy) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	return answer.response(r), nil
+	return answer.response(r)
 }
 
 // exchange lets a request leave in the way the gate says and reads the reply.
@@ -89,11 +91,17 @@ func (p *Proxy) pass(ctx context.Context, q *request, v verdict) (*reply, error)
 }
 
 // response is the reply as net/http hands it out.
-func (r *reply) response(to *http.Request) *http.Response {
-	return &http.Response{
-		Status: http.StatusText(r.status), StatusCode: r.status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: r.header.Clone(), Body: io.NopCloser(bytes.NewReader(r.body)), ContentLength: int64(len(r.body)), Request: to,
+func (r *reply) response(to *http.Request) (*http.Response, error) {
+	text, err := r.text()
+	if err != nil {
+		return nil, fault.New(fault.Application, "reply_unreadable", "the reply of %s cannot be unpacked: %w", to.URL.Host, err)
 	}
+	header := r.header.Clone()
+	header.Del("Content-Encoding")
+	return &http.Response{
+		Status: strconv.Itoa(r.status) + " " + http.StatusText(r.status), StatusCode: r.status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: header, Body: io.NopCloser(strings.NewReader(text)), ContentLength: int64(len(text)), Request: to,
+	}, nil
 }
 
 func refusedFault(r *http.Request, code string) *fault.Error {

@@ -73,3 +73,11 @@ func address(scheme, host string) string {
 	}
 	return net.JoinHostPort(strings.ToLower(name), port)
 }
+
+// SameOrigin reports whether two addresses are of one scheme, host and port.
+func SameOrigin(a, b string) bool {
+	first, errFirst := url.Parse(a)
+	second, errSecond := url.Parse(b)
+	return errFirst == nil && errSecond == nil && first.Host != "" &&
+		origin(first.Scheme, first.Host) == origin(second.Scheme, second.Host)
+}

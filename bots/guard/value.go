@@ -27,6 +27,20 @@ func same(meant, actual string, field pack.Field) bool {
 	return meant == actual || upperASCII(meant) == actual || sameAmount(meant, actual)
 }
 
+// Written is how a site wants a value that nobody types for us: its code, or a
+// date in the declared format. false: the field does not say.
+func Written(meant string, field pack.Field) (string, bool) {
+	if field.Codes != nil {
+		code, listed := field.Codes[meant]
+		return code, listed
+	}
+	if field.Format != "" {
+		day, ok := dateOf(meant)
+		return day.Format(dateLayout(field.Format)), ok
+	}
+	return meant, true
+}
+
 // plain folds full and half width, writes every line end alike (forms send
 // CRLF) and drops blanks around the text.
 func plain(text string) string {

@@ -142,6 +142,9 @@ func (c *checker) entryPoints() {
 	}
 	c.arity("run", 1, "run(input)")
 	for name, login := range c.pack.Manifest.Logins {
+		if login.Authorization != "" {
+			continue
+		}
 		if _, ok := c.functions[login.Run]; !ok {
 			c.add(start, Error, "login_function", "def "+login.Run+"(page, secret):",
 				"login "+name+" names the function "+login.Run+", which is not there")

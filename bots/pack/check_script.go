@@ -40,7 +40,7 @@ func (c *checker) load(load *syntax.LoadStmt) {
 
 // topLevel finds calls that would run while the script is loaded.
 func (c *checker) topLevel(stmt syntax.Stmt) {
-	effects := []string{"browser.open", "ocr.read", "review", "step", "now", "uuid"}
+	effects := []string{"http.get", "http.head", "http.post", "http.submit", "browser.open", "ocr.read", "review", "step", "now", "uuid"}
 	syntax.Walk(stmt, func(node syntax.Node) bool {
 		if _, later := node.(*syntax.LambdaExpr); later {
 			return false
@@ -70,6 +70,9 @@ func (c *checker) call(call *syntax.CallExpr) {
 	switch callee(call) {
 	case "browser.open":
 		c.open(call)
+		return
+	case "http.get", "http.head", "http.post":
+		c.ask(call)
 		return
 	case "ocr.read":
 		c.capability(Documents, argument(call, 1, "kind"), "ocr.read")
@@ -146,6 +149,9 @@ func (c *checker) submit(call *syntax.CallExpr, fn *syntax.DotExpr) {
 	rule := c.rule(call, start)
 	if rule == nil {
 		return
+	}
+	if callee(call) == "http.submit" {
+		c.ownPayload(call, rule)
 	}
 	if argument(call, -1, "key") == nil {
 		c.add(start, Error, "no_key", "key = [what makes the record unique]", "a submit needs its business key")

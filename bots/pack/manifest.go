@@ -84,13 +84,14 @@ type Capabilities struct {
 	Tables    []string `yaml:"tables"`
 }
 
-// Login says how a site is entered: a script function, the secret it gets, and
-// the one request that may carry it.
+// Login says how a site is entered: by a script function, the secret it gets, and
+// the one request that may carry it; or, by http, with a header made of the secret.
 type Login struct {
-	Site    string  `yaml:"site"`
-	Run     string  `yaml:"run"`    // name of a function (page, secret)
-	Secret  string  `yaml:"secret"` // name of the secret
-	Request Matcher `yaml:"request"`
+	Site          string  `yaml:"site"`
+	Run           string  `yaml:"run"`    // name of a function (page, secret)
+	Secret        string  `yaml:"secret"` // name of the secret
+	Request       Matcher `yaml:"request"`
+	Authorization string  `yaml:"authorization"` // basic | bearer, in place of run and request
 }
 
 // Matcher names a request: "METHOD /path", with conditions over the values of a
@@ -119,7 +120,8 @@ type Submit struct {
 	KeyWindow    time.Duration    `yaml:"key_window"`
 	OnUnknown    string           `yaml:"on_unknown"` // person: needed when there is no probe
 	ProbeFirst   *bool            `yaml:"probe_first"`
-	Verify       string           `yaml:"verify"` // payload (default) | page
+	Verify       string           `yaml:"verify"`   // payload (default) | page
+	Encoding     string           `yaml:"encoding"` // of http.submit: json (default) | form
 }
 
 // Field places one intended value in the payload.

@@ -129,11 +129,23 @@ func (d *decoder) capabilities(c Capabilities) {
 			seen[name] = true
 		}
 	}
+	for i, site := range c.HTTP {
+		if !slices.Contains(c.Sites, site) {
+			d.problem(fmt.Sprintf("capabilities/http/%d", i), "missing", "name it under capabilities.sites too", "site %q is not among the pack's sites", site)
+		}
+	}
 }
 
 func (d *decoder) login(m *Manifest, path string, login Login) {
 	d.oneOf(join(path, "site"), login.Site, m.Capabilities.Sites...)
 	d.oneOf(join(path, "secret"), login.Secret, m.Capabilities.Secrets...)
+	if login.Authorization != "" {
+		d.oneOf(join(path, "authorization"), login.Authorization, "basic", "bearer")
+		if login.Run != "" || login.Request.Method != "" {
+			d.problem(path, "ambiguous", "two logins, one for pages and one for http", "a login has run and request, or authorization")
+		}
+		return
+	}
 	d.matches(join(path, "run"), login.Run, function, "the name of a function (page, secret)")
 	if login.Request.Method == "" {
 		d.problem(join(path, "request"), "missing", "request: POST /login", "a login names the one request that may carry the secret")

@@ -41,6 +41,9 @@ func (d *decoder) submit(m *Manifest, path string, s *Submit) {
 	if s.Verify != "" {
 		d.oneOf(join(path, "verify"), s.Verify, "payload", "page")
 	}
+	if s.Encoding != "" {
+		d.oneOf(join(path, "encoding"), s.Encoding, "json", "form")
+	}
 	if s.OnUnknown != "" {
 		d.oneOf(join(path, "on_unknown"), s.OnUnknown, "person")
 	}

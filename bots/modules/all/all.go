@@ -5,6 +5,7 @@ import (
 	"branchbot/bots/modules"
 	"branchbot/bots/modules/browser"
 	"branchbot/bots/modules/core"
+	"branchbot/bots/modules/http"
 	"branchbot/bots/modules/ocr"
 	"branchbot/bots/modules/review"
 	"branchbot/bots/modules/verify"
@@ -12,5 +13,5 @@ import (
 
 // Modules returns the factories of all builtins.
 func Modules() []modules.Factory {
-	return []modules.Factory{browser.Factory(), core.Factory(), ocr.Factory(), review.Factory(), verify.Factory()}
+	return []modules.Factory{browser.Factory(), core.Factory(), http.Factory(), ocr.Factory(), review.Factory(), verify.Factory()}
 }
