@@ -154,8 +154,7 @@ func (d *device) dir() string { return filepath.Join(d.drive.Dir(), "branch", "d
 // compares it with what was promised.
 func (d *device) cut() error {
 	d.found.cuts++
-	limits := []int{20, 200, 200, 1000}
-	d.drive.CutAfter(1 + d.r.IntN(limits[d.r.IntN(len(limits))]))
+	d.drive.CutSometime(d.r, 800)
 	promised, err := d.work()
 	d.found.promised += promised
 	if err != nil {

@@ -63,10 +63,12 @@ func (d *device) work() (told int, err error) {
 	}
 	var running sync.WaitGroup
 	var count atomic.Int64
-	for _, w := range workers {
+	refusals := make([]error, len(workers))
+	for i, w := range workers {
 		r := rand.New(rand.NewPCG(d.r.Uint64(), 0))
 		running.Go(func() {
-			for n := 1; w.change(s, keeper, r) == nil; n++ {
+			for n := 1; refusals[i] == nil; n++ {
+				refusals[i] = w.change(s, keeper, r)
 				count.Add(1)
 				if alone && n%15 == 0 {
 					d.tidy(s)
@@ -75,13 +77,15 @@ func (d *device) work() (told int, err error) {
 		})
 	}
 	running.Wait()
-	return int(count.Load()), nil
+	return int(count.Load()) - len(workers), d.unlessCut(errors.Join(refusals...)) // the last change of each was refused
 }
 
-// unlessCut passes errors on that have no other reason than the cut.
-func (d *device) unlessCut(error) error {
-	d.drive.Wait()
-	return nil
+// unlessCut passes an error on that has no cut for its reason.
+func (d *device) unlessCut(err error) error {
+	if d.drive.Failed() {
+		return nil
+	}
+	return fmt.Errorf("refused while the disk was well: %w", err)
 }
 
 // tidy does what the agent does when it is idle.

@@ -14,6 +14,7 @@ type Case struct {
 	Base    *Image
 	Ops     []Op
 	At      uint64 // operations in all; more than Ops when these were too long to keep
+	Midway  bool   // the last one was not answered
 	Seed    uint64
 }
 
@@ -24,7 +25,7 @@ const caseFile = "case.gob"
 func (d *Disk) Case(seed uint64) Case {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return Case{Options: d.options, Base: d.base, Ops: d.log, At: d.at, Seed: seed}
+	return Case{Options: d.options, Base: d.base, Ops: d.log, At: d.at, Midway: d.midway, Seed: seed}
 }
 
 // Survived builds what the cut left, from the operations.
@@ -34,8 +35,8 @@ func (c Case) Survived() (*Image, error) {
 	}
 	d := c.Base.Disk(c.Options)
 	for i, op := range c.Ops {
-		if i == len(c.Ops)-1 && op.Kind == Sync {
-			d.CutAfter(1) // whoever asked for it was not answered
+		if i == len(c.Ops)-1 && c.Midway {
+			d.CutAfter(1)
 		}
 		d.Do(op) // what was refused then is refused again
 	}

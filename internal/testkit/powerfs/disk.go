@@ -60,6 +60,8 @@ type Disk struct {
 	at      uint64 // operations so far
 	floor   uint64 // operations up to here have been written back
 	left    int    // operations until the cut, 0 for none
+	syncs   int    // syncs until the cut, 0 for none
+	midway  bool   // the last operation was not answered
 	dead    chan struct{}
 	used    int64 // sectors in use
 	base    *Image
@@ -90,16 +92,17 @@ func (d *Disk) do(op Op) syscall.Errno {
 	d.at++
 	d.note(op)
 	d.left--
-	if d.left == 0 && op.Kind == Sync {
-		d.cut()
-		return syscall.EIO
+	if op.Kind == Sync {
+		d.syncs--
 	}
-	errno := d.apply(op)
-	if d.left == 0 {
-		d.cut()
-		return syscall.EIO
+	if d.midway = d.left == 0 || d.syncs == 0 && op.Kind == Sync; !d.midway {
+		return d.apply(op)
 	}
-	return errno
+	if op.Kind != Sync {
+		d.apply(op) // it may have reached the disk
+	}
+	d.cut()
+	return syscall.EIO
 }
 
 // CutAfter lets the power fail at the nth operation from now.
@@ -107,6 +110,14 @@ func (d *Disk) CutAfter(n int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.left = n
+}
+
+// CutAtSync lets the power fail within the nth sync from now, when all is
+// written and nothing is promised.
+func (d *Disk) CutAtSync(n int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.syncs = n
 }
 
 // Cut lets the power fail now.

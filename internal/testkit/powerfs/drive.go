@@ -5,6 +5,7 @@ package powerfs
 import (
 	"bufio"
 	"errors"
+	"math/rand/v2"
 	"net/rpc"
 	"os"
 	"os/exec"
@@ -123,6 +124,25 @@ func (d *Drive) CutAfter(n int) {
 	d.call("CutAfter", n, &Nothing{})
 }
 
+// CutAtSync lets the power fail within the nth sync from now: all is written
+// then, and nobody has been told.
+func (d *Drive) CutAtSync(n int) {
+	d.tb.Helper()
+	d.call("CutAtSync", n, &Nothing{})
+}
+
+// CutSometime arms a cut as tests want them: at a random change, of some or of
+// very many, and often within a sync.
+func (d *Drive) CutSometime(r *rand.Rand, most int) {
+	d.tb.Helper()
+	among := 1 + r.IntN([]int{20, most / 4, most / 4, most}[r.IntN(4)])
+	if r.IntN(2) == 0 {
+		d.CutAtSync(1 + among/8)
+	} else {
+		d.CutAfter(among)
+	}
+}
+
 // Cut lets the power fail now.
 func (d *Drive) Cut() {
 	d.tb.Helper()
@@ -133,6 +153,13 @@ func (d *Drive) Cut() {
 func (d *Drive) Wait() {
 	d.tb.Helper()
 	d.call("Wait", Nothing{}, &Nothing{})
+}
+
+// Failed tells whether the power has failed.
+func (d *Drive) Failed() (dead bool) {
+	d.tb.Helper()
+	d.call("IsDead", Nothing{}, &dead)
+	return dead
 }
 
 // Changes counts the changes since the disk was brought up.

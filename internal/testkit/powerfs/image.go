@@ -79,7 +79,7 @@ func (d *Disk) fates(r *rand.Rand) (writes, names *fate) {
 	share := shares[r.IntN(len(shares))]
 	writes = &fate{
 		random: r, inOrder: d.options.Writes != Reordered, until: until, torn: d.options.Writes == Torn,
-		share: share, newest: r.IntN(2) == 0,
+		share: share, newest: share == 1 || r.IntN(2) == 0,
 	}
 	whole := *writes
 	whole.torn = false

@@ -67,6 +67,12 @@ func (s *Service) CutAfter(n int, _ *Nothing) error {
 	return nil
 }
 
+// CutAtSync arms the cut within a sync.
+func (s *Service) CutAtSync(n int, _ *Nothing) error {
+	s.disk.CutAtSync(n)
+	return nil
+}
+
 // Cut cuts.
 func (s *Service) Cut(Nothing, *Nothing) error {
 	s.disk.Cut()
@@ -76,6 +82,16 @@ func (s *Service) Cut(Nothing, *Nothing) error {
 // Wait answers when the power has failed.
 func (s *Service) Wait(Nothing, *Nothing) error {
 	<-s.disk.Dead()
+	return nil
+}
+
+// IsDead tells whether the power has failed.
+func (s *Service) IsDead(_ Nothing, dead *bool) error {
+	select {
+	case <-s.disk.Dead():
+		*dead = true
+	default:
+	}
 	return nil
 }
 
