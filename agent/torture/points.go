@@ -4,7 +4,7 @@ import (
 	"math/rand/v2"
 	"slices"
 
-	"branchbot/internal/wire"
+	"branchbot/agent/run"
 )
 
 // Victims of a blow.
@@ -17,14 +17,7 @@ const (
 // Points are the named points at which torture kills: those of every write, and
 // those of every journal record.
 func Points() []string {
-	points := []string{"store.begin", "store.before_commit", "store.committed"}
-	for _, kind := range []wire.RecordKind{
-		wire.RecordStart, wire.RecordResult, wire.RecordIntent, wire.RecordPrepared, wire.RecordOutcome,
-		wire.RecordUnknown, wire.RecordReconciled, wire.RecordTimer, wire.RecordSignal, wire.RecordEnd,
-	} {
-		points = append(points, "journal."+string(kind)+".writing", "journal."+string(kind)+".written")
-	}
-	return points
+	return append([]string{"store.begin", "store.before_commit", "store.committed"}, run.Points()...)
 }
 
 // blow is one intended kill. Without a point it falls at a random moment.
