@@ -16,6 +16,7 @@ import (
 	"branchbot/agent/evidence"
 	"branchbot/agent/packs"
 	"branchbot/agent/run"
+	"branchbot/agent/space"
 	"branchbot/agent/store"
 	"branchbot/agent/uplink"
 	"branchbot/bots/library"
@@ -42,17 +43,23 @@ type Options struct {
 type Agent struct {
 	o        Options
 	store    *store.Store
+	space    *space.Watch
 	evidence *evidence.Keeper
 	packs    *packs.Packs
 	workers  *pool.Pool
 	runs     *run.Manager
 	uplink   *uplink.Uplink
 	serving  atomic.Bool
+	owing    atomic.Bool // a schedule may have been kept from starting by a full disk
 }
 
 // Open opens the data folder; code data_in_use when another process owns it.
 // Nothing runs yet and nothing is sent.
 func Open(ctx context.Context, o Options) (_ *Agent, err error) {
+	storeOptions := store.Options{
+		Dir: o.Config.Data, Logger: o.Logger.With("component", "store"), Now: o.Now, Point: o.Point,
+		Reserve: int64(o.Config.Disk.Reserve), MaxSize: int64(o.Config.Disk.Database),
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -60,16 +67,21 @@ func Open(ctx context.Context, o Options) (_ *Agent, err error) {
 		o.Notices = o.Logger
 	}
 	a := &Agent{o: o}
+	a.owing.Store(true)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.Close())
 		}
 	}()
-	a.store, err = store.Open(ctx, store.Options{Dir: o.Config.Data, Logger: a.logger("store"), Now: o.Now, Point: o.Point})
+	a.store, err = store.Open(ctx, storeOptions)
 	if err != nil {
 		return a, err
 	}
-	a.evidence, err = evidence.Open(evidence.Options{Dir: o.Config.Data, Store: a.store, Logger: a.logger("evidence")})
+	a.space = space.New(space.Options{
+		Dir: o.Config.Data, Store: a.store, Logger: a.logger("space"),
+		Low: int64(o.Config.Disk.Low), Critical: int64(o.Config.Disk.Critical), Database: int64(o.Config.Disk.Database),
+	})
+	a.evidence, err = evidence.Open(evidence.Options{Dir: o.Config.Data, Store: a.store, Logger: a.logger("evidence"), Admit: a.admitEvidence})
 	if err != nil {
 		return a, fmt.Errorf("open evidence: %w", err)
 	}
@@ -102,7 +114,7 @@ func (a *Agent) assemble() error {
 	a.runs = run.New(run.Options{
 		Config: o.Config, Store: a.store, Evidence: a.evidence, Packs: a.packs, Engine: a.workers, Roots: roots,
 		Runner: []string{o.Executable, RunnerCommand}, Helper: []string{o.Executable, BrowserCommand}, Env: o.Env,
-		Now: o.Now, Logger: a.logger("run"), Reported: a.uplink.Wake,
+		Now: o.Now, Logger: a.logger("run"), Reported: a.uplink.Wake, Admit: a.space.AdmitRun,
 	})
 	return nil
 }

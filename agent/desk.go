@@ -132,5 +132,5 @@ func (d *desk) Status(ctx context.Context) panel.Status {
 	if reach == "" {
 		reach = panel.NotEnrolled
 	}
-	return panel.Status{HeadOffice: reach, Waiting: int(state.Waiting), AllowUnsigned: d.o.Config.AllowUnsigned}
+	return panel.Status{HeadOffice: reach, Waiting: int(state.Waiting), AllowUnsigned: d.o.Config.AllowUnsigned, Disk: state.Disk}
 }

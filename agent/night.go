@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -45,8 +46,41 @@ func (a *Agent) begin(ctx context.Context, s configs.Schedule) error {
 		Bot: s.Bot, Values: values, Trigger: run.TriggerSchedule, By: wire.By{Person: s.ID(), Kind: wire.BySystem},
 	})
 	if err != nil {
+		a.owing.Store(true) // perhaps: makeUp looks
 		return err
 	}
 	a.runs.Go(view.Run, view.Trigger)
+	return nil
+}
+
+// makeUp starts late what a full disk kept from starting, where the schedule says
+// for how long that is wanted.
+func (a *Agent) makeUp(ctx context.Context) {
+	if !a.owing.Swap(false) {
+		return
+	}
+	fired := schedules.NewFired(a.store, nil)
+	owed, err := fired.Owed(ctx, "disk_critical", "disk_full", "disk_failed")
+	for _, key := range owed {
+		err = errors.Join(err, a.makeUpFor(ctx, fired, key))
+	}
+	if err != nil && ctx.Err() == nil {
+		a.owing.Store(true) // the next look tries again
+		a.o.Logger.Warn("missed schedules could not be made up for", "error", err)
+	}
+}
+
+func (a *Agent) makeUpFor(ctx context.Context, fired *schedules.Fired, key scheduler.Key) error {
+	for _, s := range a.o.Config.Schedules {
+		late := a.o.Now().Sub(key.Due)
+		if s.ID() != key.Schedule || late < 0 || late > s.Late {
+			continue
+		}
+		if taken, err := fired.MakeUp(ctx, key); err != nil || !taken {
+			return err
+		}
+		a.o.Logger.Info("missed schedule is made up for", "schedule", key.Schedule, "due", key.Due)
+		return a.begin(ctx, s)
+	}
 	return nil
 }

@@ -106,6 +106,7 @@ func (a *Agent) Outbox(context.Context, control.Nothing) (control.Outbox, error)
 	}
 	return control.Outbox{
 		Waiting: uint64(status.Waiting), Oldest: status.Oldest, AcknowledgedSeq: status.AcknowledgedSeq, Epoch: status.Epoch, HeadOffice: line,
+		Disk: string(a.space.Level()),
 	}, err
 }
 

@@ -40,7 +40,7 @@ func (a *Agent) Serve(ctx context.Context) error {
 	if err := a.runs.Recover(ctx); err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	if err := control.WriteDoor(a.o.Config.Data, door); err != nil {
+	if err := a.store.WithReserve(func() error { return control.WriteDoor(a.o.Config.Data, door) }); err != nil {
 		return errors.Join(err, listener.Close())
 	}
 	a.serving.Store(true)
@@ -50,6 +50,8 @@ func (a *Agent) Serve(ctx context.Context) error {
 	group.Go(func() error { a.uplink.Run(ctx); return nil })
 	group.Go(func() error { return night.Run(ctx) })
 	group.Go(func() error { return a.tidy(ctx) })
+	group.Go(func() error { return a.watchSpace(ctx) })
+	group.Go(func() error { return a.compact(ctx) })
 	group.Go(func() error { return a.rest(ctx, server) })
 	a.o.Notices.Info("listening", "panel", "http://"+listener.Addr().String(), "data", a.o.Config.Data)
 	return errors.Join(group.Wait(), control.RemoveDoor(a.o.Config.Data))
@@ -119,7 +121,7 @@ func (a *Agent) panelToken() (string, error) {
 		return "", fmt.Errorf("read panel token: %w", err)
 	}
 	token := rand.Text()
-	if err := store.WriteFile(path, []byte(token+"\n")); err != nil {
+	if err := a.store.WithReserve(func() error { return store.WriteFile(path, []byte(token+"\n")) }); err != nil {
 		return "", fmt.Errorf("write panel token: %w", err)
 	}
 	return token, nil

@@ -20,6 +20,7 @@ type Device struct {
 	Proxy         string            `yaml:"proxy"` // URL of the bank's CONNECT proxy, "" for none
 	HeadOffice    Uplink            `yaml:"head_office"`
 	Evidence      Evidence          `yaml:"evidence"`
+	Disk          Disk              `yaml:"disk"`
 	Schedules     []Schedule        `yaml:"schedules"`
 }
 
@@ -55,10 +56,13 @@ type Limits struct {
 	RunRSS    Size          `yaml:"run_rss"`    // runner and browser together
 }
 
-// Runs says how many runs go on at once.
+// Runs says how many runs go on at once, and how long they are remembered.
 type Runs struct {
-	Attended   int `yaml:"attended"`
-	Background int `yaml:"background"`
+	Attended   int    `yaml:"attended"`
+	Background int    `yaml:"background"`
+	KeepDays   int    `yaml:"keep_days"` // a run that is over, once head office has it
+	KeepCount  int    `yaml:"keep_count"`
+	Scratch    string `yaml:"scratch"` // folder of the runs' private folders, "" finds one in memory
 }
 
 // Trust lists the bank's own certificate authorities.
@@ -77,12 +81,22 @@ type Evidence struct {
 	Days int `yaml:"days"`
 }
 
+// Disk says what is done without when room becomes scarce. On a small disk the
+// sizes are at most 1/64, 1/8 and 1/32 of it.
+type Disk struct {
+	Reserve  Size `yaml:"reserve"`  // held back for results
+	Low      Size `yaml:"low"`      // below it no new pictures are kept
+	Critical Size `yaml:"critical"` // below it no run begins
+	Database Size `yaml:"database"` // most the database may take, 0 for no limit
+}
+
 // Schedule starts a bot at set times. The scheduler judges cron and zone.
 type Schedule struct {
 	Name   string         `yaml:"name"` // "" is the bot's name
 	Bot    string         `yaml:"bot"`
 	Cron   string         `yaml:"cron"`
 	Zone   string         `yaml:"zone"` // "" is the device's own
+	Late   time.Duration  `yaml:"late"` // how late a start that a full disk prevented is made up for, 0 never
 	Inputs map[string]any `yaml:"inputs"`
 }
 
@@ -108,9 +122,10 @@ func DefaultDevice() Device {
 		Browser:    Browser{Language: "zh-CN"},
 		OCR:        OCR{Workers: 1, Memory: 1 * GiB},
 		Limits:     Limits{RunTime: 10 * time.Minute, RunMemory: 256 * MiB, RunRSS: 2 * GiB},
-		Runs:       Runs{Attended: 1, Background: 1},
+		Runs:       Runs{Attended: 1, Background: 1, KeepDays: 90, KeepCount: 10_000},
 		HeadOffice: Uplink{Interval: 30 * time.Second, Backoff: 5 * time.Minute},
 		Evidence:   Evidence{Days: 30},
+		Disk:       Disk{Reserve: 16 * MiB, Low: 256 * MiB, Critical: 64 * MiB},
 	}
 }
 
@@ -142,11 +157,17 @@ func (d Device) Validate() error {
 		within("limits.run_rss", d.Limits.RunRSS, 256*MiB, 256*GiB),
 		within("runs.attended", d.Runs.Attended, 1, 16),
 		within("runs.background", d.Runs.Background, 1, 16),
+		within("runs.keep_days", d.Runs.KeepDays, 1, 3650),
+		within("runs.keep_count", d.Runs.KeepCount, 100, 1_000_000),
 		sites(d.Sites),
 		proxy("proxy", d.Proxy),
 		within("head_office.interval", d.HeadOffice.Interval, time.Second, time.Hour),
 		within("head_office.backoff", d.HeadOffice.Backoff, time.Second, 24*time.Hour),
 		within("evidence.days", d.Evidence.Days, 0, 3650),
+		within("disk.reserve", d.Disk.Reserve, 1*MiB, 1*GiB),
+		within("disk.low", d.Disk.Low, d.Disk.Critical, 1024*GiB),
+		within("disk.critical", d.Disk.Critical, d.Disk.Reserve, 1024*GiB),
+		d.Disk.database(),
 		schedules(d.Schedules),
 	)
 }

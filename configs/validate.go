@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	textlanguage "golang.org/x/text/language"
 
@@ -149,11 +150,21 @@ func certificateNames(key string, names []string) error {
 	return nil
 }
 
+// leastDatabase is what the smallest useful limit of the database is.
+const leastDatabase = 64 * MiB
+
+func (d Disk) database() error {
+	if d.Database == 0 {
+		return nil
+	}
+	return within("disk.database", d.Database, leastDatabase, 1024*GiB)
+}
+
 func schedules(list []Schedule) error {
 	seen := map[string]bool{}
 	for i, s := range list {
 		key := fmt.Sprintf("schedules[%d]", i)
-		if err := firstOf(present(key+".bot", s.Bot), present(key+".cron", s.Cron)); err != nil {
+		if err := firstOf(present(key+".bot", s.Bot), present(key+".cron", s.Cron), within(key+".late", s.Late, 0, 7*24*time.Hour)); err != nil {
 			return err
 		}
 		if seen[s.ID()] {

@@ -81,6 +81,7 @@ type Outbox struct {
 	AcknowledgedSeq uint64     `json:"acknowledged_seq"`
 	Epoch           string     `json:"epoch"`
 	HeadOffice      string     `json:"head_office"` // online | offline | not enrolled
+	Disk            string     `json:"disk"`        // ample | low | critical | full
 }
 
 // Enroll binds the device to a head office.

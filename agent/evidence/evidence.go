@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"branchbot/agent/store"
@@ -20,26 +21,27 @@ import (
 	"branchbot/internal/wire"
 )
 
-// DefaultReserve is the free space that evidence leaves to results.
-const DefaultReserve = 256 << 20
-
 // Options say where evidence goes.
 type Options struct {
-	Dir     string // data folder
-	Store   *store.Store
-	Logger  *slog.Logger
-	Reserve uint64 // bytes that stay free; DefaultReserve when zero
-	// Free tells the free space of a folder, the operating system's when nil.
-	Free func(dir string) (uint64, error)
+	Dir    string // data folder
+	Store  *store.Store
+	Logger *slog.Logger
+	// Admit refuses what there is no room for: evidence_shed for pictures,
+	// disk_critical for input files. Nil admits everything.
+	Admit func(kind string) error
 }
+
+// KindInput is the kind of the files that a run begins with.
+const KindInput = "input"
 
 // Keeper keeps evidence.
 type Keeper struct {
-	dir     string
-	store   *store.Store
-	logger  *slog.Logger
-	reserve uint64
-	free    func(string) (uint64, error)
+	dir    string
+	store  *store.Store
+	logger *slog.Logger
+	admit  func(kind string) error
+	// rows is held by each Put from its file to its row, exclusively by Sweep.
+	rows sync.RWMutex
 }
 
 // Meta says what bytes are evidence of.
@@ -54,23 +56,23 @@ type Meta struct {
 type Entry struct {
 	Ref      wire.EvidenceRef `json:"ref"`
 	Run      string           `json:"run"`
+	Kept     time.Time        `json:"kept,omitzero"` // this and the next three: store.Steady
 	Uploaded *time.Time       `json:"uploaded,omitempty"`
 	Lost     *time.Time       `json:"lost,omitempty"` // the file cannot be read any more
+	Due      time.Time        `json:"due,omitzero"`   // when it is to be uploaded, next
+	Refused  int              `json:"refused,omitempty"`
 }
 
 // Open makes the folder and removes files that a crash left unfinished.
 func Open(o Options) (*Keeper, error) {
-	k := &Keeper{dir: filepath.Join(o.Dir, "evidence"), store: o.Store, logger: o.Logger, reserve: o.Reserve, free: o.Free}
+	k := &Keeper{dir: filepath.Join(o.Dir, "evidence"), store: o.Store, logger: o.Logger, admit: o.Admit}
 	if k.logger == nil {
 		k.logger = slog.New(slog.DiscardHandler)
 	}
-	if k.reserve == 0 {
-		k.reserve = DefaultReserve
+	if k.admit == nil {
+		k.admit = func(string) error { return nil }
 	}
-	if k.free == nil {
-		k.free = freeSpace
-	}
-	if err := os.MkdirAll(k.dir, 0o700); err != nil {
+	if err := store.MakeFolder(k.dir); err != nil {
 		return nil, fmt.Errorf("open evidence: %w", err)
 	}
 	return k, k.tidy()
@@ -95,29 +97,22 @@ func (k *Keeper) Put(ctx context.Context, plain []byte, meta Meta) (wire.Evidenc
 		Digest: wire.Digest(plain), Kind: meta.Kind, MediaType: meta.MediaType,
 		Bytes: int64(len(plain)), Step: meta.Step, At: k.store.Now(),
 	}
-	if err := k.hasRoom(len(plain)); err != nil {
+	if err := k.admit(meta.Kind); err != nil {
 		return wire.EvidenceRef{}, err
 	}
+	k.rows.RLock()
+	defer k.rows.RUnlock()
 	if err := k.write(ref.Digest, plain); err != nil {
-		return wire.EvidenceRef{}, shedIfFull(fmt.Errorf("keep evidence: %w", err))
+		return wire.EvidenceRef{}, shedIfFull(meta, fmt.Errorf("keep evidence: %w", err))
 	}
 	k.store.Point("evidence.file_written")
-	err := k.store.Update(ctx, func(tx *store.Tx) error { return index(tx, Entry{Ref: ref, Run: meta.Run}) })
+	err := k.store.Update(ctx, func(tx *store.Tx) error {
+		return index(tx, Entry{Ref: ref, Run: meta.Run, Kept: tx.Steady(), Due: tx.Steady()})
+	})
 	if err != nil {
-		return wire.EvidenceRef{}, shedIfFull(fmt.Errorf("keep evidence: %w", err))
+		return wire.EvidenceRef{}, shedIfFull(meta, fmt.Errorf("keep evidence: %w", err))
 	}
 	return ref, nil
-}
-
-func (k *Keeper) hasRoom(size int) error {
-	free, err := k.free(k.dir)
-	if err != nil {
-		return fmt.Errorf("free space of the data folder: %w", err)
-	}
-	if free < k.reserve+uint64(size) {
-		return shed()
-	}
-	return nil
 }
 
 func shed() error {
@@ -125,8 +120,9 @@ func shed() error {
 		WithHint("free disk space on the drive of the data folder")
 }
 
-func shedIfFull(err error) error {
-	if fault.HasCode(err, "disk_full") {
+// shedIfFull: a run can do without a picture, but not without its input.
+func shedIfFull(meta Meta, err error) error {
+	if err = store.FullDisk(err); meta.Kind != KindInput && fault.HasCode(err, "disk_full") {
 		return shed()
 	}
 	return err
@@ -145,7 +141,7 @@ func (k *Keeper) write(digest string, plain []byte) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+	if err := store.MakeFolder(filepath.Dir(path)); err != nil {
 		return err
 	}
 	return store.WriteFile(path, sealed)

@@ -22,14 +22,14 @@ type fixture struct {
 	dir    string
 	store  *store.Store
 	keeper *evidence.Keeper
-	free   uint64
+	shed   error // what refuses new evidence
 	now    time.Time
 	point  func(name string)
 }
 
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	f := &fixture{dir: t.TempDir(), free: 1 << 40, point: func(string) {}, now: time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)}
+	f := &fixture{dir: t.TempDir(), point: func(string) {}, now: time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)}
 	var err error
 	f.store, err = store.Open(t.Context(), store.Options{
 		Dir: f.dir, Now: func() time.Time { return f.now }, Point: func(name string) { f.point(name) },
@@ -46,7 +46,7 @@ func (f *fixture) open(t *testing.T) {
 	t.Helper()
 	var err error
 	f.keeper, err = evidence.Open(evidence.Options{
-		Dir: f.dir, Store: f.store, Reserve: 1 << 20, Free: func(string) (uint64, error) { return f.free, nil },
+		Dir: f.dir, Store: f.store, Admit: func(string) error { return f.shed },
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -161,10 +161,10 @@ func TestUploadsAndWipe(t *testing.T) {
 	if got := f.pending(t); fmt.Sprint(got) != "[one three]" {
 		t.Errorf("pending after the same bytes came again %q", got)
 	}
-	if n, err := f.keeper.Wipe(t.Context(), f.now.Add(-time.Hour)); n != 0 || err != nil {
+	if n, err := f.keeper.Wipe(t.Context(), f.now.Add(-time.Hour), false); n != 0 || err != nil {
 		t.Errorf("nothing is that old: wiped %d, %v", n, err)
 	}
-	if n, err := f.keeper.Wipe(t.Context(), f.now.Add(time.Hour)); n != 1 || err != nil {
+	if n, err := f.keeper.Wipe(t.Context(), f.now.Add(time.Hour), false); n != 1 || err != nil {
 		t.Errorf("wiped %d, %v", n, err)
 	}
 	if _, err := f.keeper.Get(t.Context(), refs[1].Digest); !fault.HasCode(err, "evidence_unknown") {
@@ -181,7 +181,7 @@ func TestUploadsAndWipe(t *testing.T) {
 func TestFullDiskShedsEvidence(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	f.free = 1<<20 + 3
+	f.shed = fault.New(fault.Application, "evidence_shed", "full")
 	_, err := f.keeper.Put(t.Context(), []byte("four"), evidence.Meta{})
 	if !fault.HasCode(err, "evidence_shed") {
 		t.Fatalf("got %v", err)
@@ -189,7 +189,7 @@ func TestFullDiskShedsEvidence(t *testing.T) {
 	if files := f.files(t); len(files) != 0 {
 		t.Errorf("files %q", files)
 	}
-	f.free++
+	f.shed = nil
 	f.put(t, "four") // space returned
 }
 
@@ -274,13 +274,60 @@ func TestSweepAfterACrash(t *testing.T) {
 		t.Fatalf("after the crash: files %q, pending %q", files, pending)
 	}
 	f.put(t, "comes again")
-	if n, err := f.keeper.Sweep(t.Context(), time.Now().Add(-time.Hour)); n != 0 || err != nil {
-		t.Errorf("a new file may still get its row: swept %d, %v", n, err)
-	}
-	if n, err := f.keeper.Sweep(t.Context(), time.Now().Add(time.Hour)); n != 1 || err != nil {
+	if n, err := f.keeper.Sweep(t.Context()); n != 1 || err != nil {
 		t.Errorf("swept %d, %v", n, err)
 	}
 	if files, pending := f.files(t), f.pending(t); len(files) != 2 || fmt.Sprint(pending) != "[known comes again]" {
 		t.Errorf("after the sweep: files %q, pending %q", files, pending)
+	}
+}
+
+// A hundred pictures that head office refuses do not hide those behind them, and
+// come again after a pause.
+func TestRefusedEvidenceHidesNothing(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	for i := range 100 {
+		ref := f.put(t, fmt.Sprintf("refused %d", i))
+		if err := f.keeper.MarkRefused(t.Context(), ref.Digest); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.put(t, "behind them")
+	if got := f.pending(t); fmt.Sprint(got) != "[behind them]" {
+		t.Errorf("pending %q", got)
+	}
+	f.now = f.now.Add(2 * time.Minute)
+	if got := f.pending(t); len(got) != 100 {
+		t.Errorf("%d are pending after the pause, want the first 100 of 101", len(got))
+	}
+}
+
+// Without a head office what is old goes too; the bytes are overwritten first.
+func TestWipeOfWhatWasNeverSent(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.put(t, "alone")
+	path := f.files(t)[0]
+	sealed, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second := filepath.Join(t.TempDir(), "second name")
+	if err := os.Link(path, second); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := f.keeper.Wipe(t.Context(), f.now.Add(time.Hour), false); n != 0 || err != nil {
+		t.Errorf("not uploaded: wiped %d, %v", n, err)
+	}
+	if n, err := f.keeper.Wipe(t.Context(), f.now.Add(time.Hour), true); n != 1 || err != nil {
+		t.Errorf("wiped %d, %v", n, err)
+	}
+	left, err := os.ReadFile(second)
+	if err != nil || len(left) != len(sealed) || len(bytes.Trim(left, "\x00")) > 0 {
+		t.Errorf("%d bytes stand where the evidence stood, %v", len(bytes.Trim(left, "\x00")), err)
+	}
+	if got := f.pending(t); len(got) != 0 {
+		t.Errorf("pending %q", got)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -14,7 +13,7 @@ import (
 func rowKey(digest string) []byte { return []byte(strings.TrimPrefix(digest, "sha256:")) }
 
 func pendingKey(entry Entry) []byte {
-	return append(store.TimeKey(entry.Ref.At), rowKey(entry.Ref.Digest)...)
+	return append(store.TimeKey(entry.Due), rowKey(entry.Ref.Digest)...)
 }
 
 // index describes a new file and puts it in line for upload. Bytes that are
@@ -42,12 +41,13 @@ func (k *Keeper) Find(digest string) (entry Entry, err error) {
 	return entry, err
 }
 
-// Pending returns what waits for its upload, the oldest first.
+// Pending returns what is to be uploaded now, the oldest first. What head office
+// refused (MarkRefused) comes again later: it hides nothing.
 func (k *Keeper) Pending(limit int) (entries []Entry, err error) {
 	err = k.store.View(func(tx *store.Tx) error {
 		entries = nil
 		return tx.Range(store.EvidencePending, store.Scan{}, func(key, _ []byte) error {
-			if len(entries) == limit {
+			if len(entries) == limit || store.ParseNumberKey(key) > uint64(max(0, tx.Steady().UnixNano())) {
 				return store.ErrStop
 			}
 			entry, err := store.GetJSON[Entry](tx, store.Evidence, key[8:])
@@ -72,6 +72,32 @@ func (k *Keeper) MarkUploaded(ctx context.Context, digest string) error {
 	})
 }
 
+// Pauses after a refusal: doubled each time, up to the longest.
+const (
+	firstPause   = time.Minute
+	longestPause = 24 * time.Hour
+)
+
+// MarkRefused puts evidence that head office does not take behind what waits: it is
+// tried again later, each time after a longer pause.
+func (k *Keeper) MarkRefused(ctx context.Context, digest string) error {
+	return k.store.Update(ctx, func(tx *store.Tx) error {
+		entry, err := store.GetJSON[Entry](tx, store.Evidence, rowKey(digest))
+		if err != nil {
+			return fmt.Errorf("mark evidence: %w", err)
+		}
+		if err := tx.Delete(store.EvidencePending, pendingKey(entry)); err != nil {
+			return err
+		}
+		pause := min(firstPause<<min(entry.Refused, 12), longestPause)
+		entry.Refused, entry.Due = entry.Refused+1, tx.Steady().Add(pause)
+		if err := store.PutJSON(tx, store.Evidence, rowKey(digest), entry); err != nil {
+			return err
+		}
+		return tx.Put(store.EvidencePending, pendingKey(entry), nil)
+	})
+}
+
 // MarkLost takes evidence out of line that Get cannot give any more (codes
 // evidence_unknown, evidence_damaged): it must not hold up what stands behind it.
 func (k *Keeper) MarkLost(ctx context.Context, digest string) error {
@@ -85,41 +111,10 @@ func (k *Keeper) mark(ctx context.Context, digest string, change func(*Entry, ti
 		if err != nil {
 			return fmt.Errorf("mark evidence: %w", err)
 		}
-		change(&entry, tx.Now())
+		change(&entry, tx.Steady())
 		if err := store.PutJSON(tx, store.Evidence, rowKey(digest), entry); err != nil {
 			return err
 		}
 		return tx.Delete(store.EvidencePending, pendingKey(entry))
 	})
-}
-
-// Wipe removes evidence that was uploaded before the given time and tells how
-// many. The file goes first: a crash leaves a row that the next Wipe removes.
-func (k *Keeper) Wipe(ctx context.Context, before time.Time) (wiped int, err error) {
-	var old []Entry
-	err = k.store.View(func(tx *store.Tx) error {
-		old, err = uploadedBefore(tx, before)
-		return err
-	})
-	if err != nil {
-		return 0, fmt.Errorf("wipe evidence: %w", err)
-	}
-	for _, entry := range old {
-		if err := k.remove(ctx, entry.Ref.Digest); err != nil {
-			return wiped, fmt.Errorf("wipe evidence: %w", err)
-		}
-		wiped++
-	}
-	return wiped, nil
-}
-
-func (k *Keeper) remove(ctx context.Context, digest string) error {
-	path, err := k.path(digest)
-	if err != nil {
-		return err
-	}
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	return k.store.Update(ctx, func(tx *store.Tx) error { return tx.Delete(store.Evidence, rowKey(digest)) })
 }

@@ -5,16 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
-	"time"
 
 	"branchbot/agent/store"
+	"branchbot/internal/disk"
 )
 
-// Sweep removes files that a crash left without a row, and tells how many. Files
-// changed after the given time stay: their row may be under way.
-func (k *Keeper) Sweep(ctx context.Context, before time.Time) (swept int, err error) {
+// Sweep removes files that a crash left without a row, and tells how many.
+func (k *Keeper) Sweep(ctx context.Context) (swept int, err error) {
 	err = filepath.WalkDir(k.dir, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
@@ -22,17 +20,26 @@ func (k *Keeper) Sweep(ctx context.Context, before time.Time) (swept int, err er
 		if err := context.Cause(ctx); err != nil {
 			return err
 		}
-		info, err := entry.Info()
-		if err != nil || !info.ModTime().Before(before) || k.isKnown(entry.Name()) {
-			return err
+		removed, err := k.sweep(path)
+		if removed {
+			swept++
 		}
-		swept++
-		return os.Remove(path)
+		return err
 	})
 	if err != nil {
 		return swept, fmt.Errorf("sweep evidence: %w", err)
 	}
 	return swept, nil
+}
+
+// sweep removes a file without a row. No Put is between the two meanwhile.
+func (k *Keeper) sweep(path string) (removed bool, err error) {
+	k.rows.Lock()
+	defer k.rows.Unlock()
+	if k.isKnown(filepath.Base(path)) {
+		return false, nil
+	}
+	return true, disk.Remove(path)
 }
 
 // isKnown reports whether a file has a row. When in doubt it has.

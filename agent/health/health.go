@@ -36,7 +36,7 @@ type Check struct {
 // Examine makes every check, in a fixed order. It changes nothing.
 func Examine(ctx context.Context, config configs.Device, now time.Time) []Check {
 	return []Check{
-		dataFolder(config.Data), keyFile(config.Data), diskSpace(config.Data), clock(now),
+		dataFolder(config.Data), keyFile(config.Data), diskSpace(config), clock(now),
 		chromium(ctx, config.Browser.Path), sandbox(os.Geteuid()), worker(config), languages(ctx), trust(config.Trust.Certificates),
 	}
 }

@@ -99,7 +99,7 @@ func adoptClaims(tx *store.Tx, run wire.Run) error {
 		case err == nil && taken && (there.Run != run.Run || there.State != ""):
 			continue // what is known here is newer, or another run's
 		case claim.State == "" && (run.State.Final() || !isOpen(s.State)), // nothing was done there
-			claim.State != "" && !tx.Now().Before(claim.Until):
+			claim.State != "" && !tx.Steady().Before(claim.Until):
 			err = tx.Delete(store.Keys, id)
 		default:
 			err = store.PutJSON(tx, store.Keys, id, claim)

@@ -42,7 +42,7 @@ func findClaim(tx *store.Tx, id []byte) (Claim, bool, error) {
 	if err != nil {
 		return claim, false, err
 	}
-	over := claim.State != "" && !tx.Now().Before(claim.Until)
+	over := claim.State != "" && !tx.Steady().Before(claim.Until)
 	return claim, !over, nil
 }
 
@@ -130,7 +130,7 @@ func (h *head) settle(tx *store.Tx, run, state string, receipt map[string]string
 		return fmt.Errorf("settle business key: %w", err)
 	}
 	if claim.Run == run {
-		claim.State, claim.Receipt, claim.Until = state, receipt, tx.Now().Add(claim.Window)
+		claim.State, claim.Receipt, claim.Until = state, receipt, tx.Steady().Add(claim.Window)
 		if err := store.PutJSON(tx, store.Keys, h.Claim, claim); err != nil {
 			return err
 		}
@@ -166,7 +166,7 @@ func ForgetClaims(tx *store.Tx, from []byte, limit int) (next []byte, err error)
 		}
 		seen++
 		var claim Claim
-		if json.Unmarshal(value, &claim) == nil && claim.State != "" && !tx.Now().Before(claim.Until) {
+		if json.Unmarshal(value, &claim) == nil && claim.State != "" && !tx.Steady().Before(claim.Until) {
 			over = append(over, id)
 		}
 		return nil

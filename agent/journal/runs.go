@@ -28,7 +28,7 @@ func PutRun(tx *store.Tx, run wire.Run) error {
 		return err
 	}
 	if run.State.Final() {
-		return tx.Delete(store.RunsOpen, id)
+		return errors.Join(tx.Delete(store.RunsOpen, id), noteOver(tx, id))
 	}
 	return tx.Put(store.RunsOpen, id, nil)
 }

@@ -117,7 +117,7 @@ func believe(tx *store.Tx, id []byte, told Claim) error {
 	}
 	switch told.State {
 	case "", wire.SubmitAcknowledged, wire.SubmitAlreadyThere:
-		if told.State != "" && !tx.Now().Before(told.Until) {
+		if told.State != "" && !tx.Steady().Before(told.Until) {
 			return tx.Delete(store.Keys, id)
 		}
 		return store.PutJSON(tx, store.Keys, id, told)

@@ -96,7 +96,7 @@ func (s *state) anew(tx *store.Tx, incarnation string) error {
 
 // acknowledged notes when the records below arrived and forgets old ones.
 func (s *state) acknowledged(tx *store.Tx) error {
-	at, err := tx.Now().MarshalText()
+	at, err := tx.Steady().MarshalText()
 	if err != nil {
 		return err
 	}

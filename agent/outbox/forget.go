@@ -57,7 +57,7 @@ func (s *state) keepFrom(tx *store.Tx) (uint64, error) {
 		if err != nil {
 			return fmt.Errorf("time of acknowledgement: %w", err)
 		}
-		if tx.Now().Sub(at) < KeepFor {
+		if tx.Steady().Sub(at) < KeepFor {
 			return store.ErrStop
 		}
 		keep = max(keep, store.ParseNumberKey(key))

@@ -97,4 +97,5 @@ type Status struct {
 	HeadOffice    string // online | offline | not_enrolled
 	Waiting       int    // results not yet at head office
 	AllowUnsigned bool   // shown on every page
+	Disk          string // ample | low | critical | full; all but the first are shown on every page
 }

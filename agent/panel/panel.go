@@ -152,10 +152,19 @@ func (p *Panel) render(w http.ResponseWriter, r *http.Request, v *visit, status 
 		{Href: "/", Text: "panel.nav.bots", Active: r.URL.Path == "/" || page.Name == "bot"},
 		{Href: "/runs", Text: "panel.nav.runs", Active: page.Name == "runs" || page.Name == "run"},
 	}
-	if device.AllowUnsigned {
-		page.Banner = v.texts.Text("panel.banner.unsigned")
-	}
+	page.Banner = banner(device, v)
 	return p.kit.Render(w, r, status, page)
+}
+
+// banner is what must not be missed: a full disk goes before trials.
+func banner(device Status, v *visit) string {
+	switch key := "panel.banner.disk_" + device.Disk; {
+	case v.texts.Has(key):
+		return v.texts.Text(key)
+	case device.AllowUnsigned:
+		return v.texts.Text("panel.banner.unsigned")
+	}
+	return ""
 }
 
 func headOffice(device Status, v *visit) *ui.Status {

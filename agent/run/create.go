@@ -46,11 +46,14 @@ type Request struct {
 
 // Create checks the request and writes the run down: START, its view and, when
 // it returns, a run that survives everything. Nothing is started yet.
-// Codes: bot_unknown, unsigned_refused, input_…, site_unbound.
+// Codes: disk_critical, bot_unknown, unsigned_refused, input_…, site_unbound.
 func (m *Manager) Create(ctx context.Context, q Request) (wire.Run, error) {
 	if m.lines[q.Trigger] == nil {
 		return wire.Run{}, fault.New(fault.Usage, "trigger_unknown", "%q is no trigger of a run", q.Trigger).
 			WithHint("one of manual, schedule, api, command")
+	}
+	if err := m.admit(); err != nil {
+		return wire.Run{}, err
 	}
 	bot, trust, err := m.choose(q)
 	if err != nil {
@@ -76,6 +79,13 @@ func (m *Manager) Create(ctx context.Context, q Request) (wire.Run, error) {
 	}
 	m.publish(view)
 	return view, nil
+}
+
+func (m *Manager) admit() error {
+	if m.o.Admit == nil {
+		return nil
+	}
+	return m.o.Admit()
 }
 
 func (m *Manager) writeStart(tx *store.Tx, view *wire.Run, inputs json.RawMessage) error {

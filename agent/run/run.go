@@ -39,6 +39,8 @@ type Options struct {
 	Now      func() time.Time
 	Logger   *slog.Logger
 	Reported func() // called after an outbox row was written
+	// Admit refuses new runs, with a code, while there is no room for them. Nil admits all.
+	Admit func() error
 }
 
 // Manager owns the runs of a device.
@@ -52,6 +54,7 @@ type Manager struct {
 	mu       sync.Mutex
 	active   map[string]*activity
 	watchers map[string]map[chan wire.Run]struct{} // "" watches all
+	late     map[string]string                     // trigger of each run that the disk kept from going on
 }
 
 // activity is a run that has a runner now.
@@ -72,7 +75,7 @@ func New(o Options) *Manager {
 			TriggerManual: attended, TriggerAPI: attended,
 			TriggerSchedule: background, TriggerCommand: background,
 		},
-		active: map[string]*activity{}, watchers: map[string]map[chan wire.Run]struct{}{},
+		active: map[string]*activity{}, watchers: map[string]map[chan wire.Run]struct{}{}, late: map[string]string{},
 	}
 }
 
@@ -114,6 +117,9 @@ func (m *Manager) Go(id, trigger string) {
 		_, err := m.Execute(m.ctx, id, Manner{})
 		if err != nil && !fault.HasCode(err, codeNotQueued) { // cancelled while it waited
 			m.o.Logger.Error("run could not be executed", "run", id, "error", err)
+		}
+		if refusedByDisk(err) {
+			m.wait(id, trigger)
 		}
 	})
 }

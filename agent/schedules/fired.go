@@ -32,6 +32,7 @@ type firing struct {
 	Fired   bool          `json:"fired,omitempty"`
 	Started bool          `json:"started,omitempty"`
 	Missed  string        `json:"missed,omitempty"` // reason
+	At      time.Time     `json:"at,omitzero"`      // of the last change, by store.Steady
 }
 
 func row(schedule, name string) []byte { return []byte(schedule + "\x00" + name) }
@@ -71,6 +72,7 @@ func get(tx *store.Tx, key scheduler.Key) (firing, error) {
 }
 
 func put(tx *store.Tx, key scheduler.Key, known firing) error {
+	known.At = tx.Steady()
 	return store.PutJSON(tx, store.Fires, row(key.Schedule, key.Local), known)
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"sync"
 
 	"branchbot/internal/disk"
@@ -32,10 +33,11 @@ func (s *Store) Hold() bool {
 	if r.size == 0 {
 		return true
 	}
+	crowded := s.o.MaxSize > 0 && s.Room().Used > s.o.MaxSize-2*r.size
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.held > 0 {
-		return true
+	if r.held > 0 || crowded {
+		return r.held > 0
 	}
 	if err := r.make(); err != nil {
 		s.o.Logger.Debug("no reserve", "error", err)
@@ -45,22 +47,13 @@ func (s *Store) Hold() bool {
 	return true
 }
 
-// make allocates the file. Called with the reserve locked.
+// make allocates the file, or takes the one that is there. Called with the reserve locked.
 func (r *reserve) make() (err error) {
-	if info, err := os.Stat(r.path); err == nil && info.Size() > 0 { // from before
+	if info, err := os.Stat(r.path); err == nil && info.Size() > 0 {
 		r.held = info.Size()
 		return nil
 	}
-	file, err := os.OpenFile(r.path, os.O_CREATE|os.O_RDWR|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err = errors.Join(err, file.Close()); err != nil {
-			err = errors.Join(err, os.Remove(r.path))
-		}
-	}()
-	space, err := disk.Measure(r.path)
+	space, err := disk.Measure(filepath.Dir(r.path))
 	if err != nil {
 		return err
 	}
@@ -68,11 +61,23 @@ func (r *reserve) make() (err error) {
 	if space.Free < 2*size || size <= 0 {
 		return fmt.Errorf("%d bytes are free, too few to hold %d back", space.Free, size)
 	}
-	if err := errors.Join(disk.Allocate(file, size), file.Sync()); err != nil {
-		return err
+	unfinished := filepath.Join(filepath.Dir(r.path), TempPrefix+"reserve") // a crash leaves no half reserve
+	if err := allocate(unfinished, size); err != nil {
+		return errors.Join(err, os.Remove(unfinished))
+	}
+	if err := os.Rename(unfinished, r.path); err != nil {
+		return errors.Join(err, os.Remove(unfinished))
 	}
 	r.held = size
 	return nil
+}
+
+func allocate(path string, size int64) error {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	return errors.Join(disk.Allocate(file, size), file.Sync(), file.Close())
 }
 
 // giveUp frees the reserve; false when there is none to give.

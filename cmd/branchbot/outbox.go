@@ -26,9 +26,22 @@ func (c outboxCmd) Run(inv *cli.Invocation) error {
 			if state.Oldest != nil {
 				fmt.Fprintf(w, ", the oldest since %s", state.Oldest.Local().Format(time.DateTime))
 			}
-			fmt.Fprintf(w, "\nacknowledged: up to %d of epoch %s\n", state.AcknowledgedSeq, state.Epoch)
+			fmt.Fprintf(w, "\nacknowledged: up to %d of epoch %s\ndisk: %s\n", state.AcknowledgedSeq, state.Epoch, diskText(state.Disk))
 		})
 	})
+}
+
+// diskText says what a level of disk space means.
+func diskText(level string) string {
+	meaning := map[string]string{
+		"low":      "low: no new pictures are kept",
+		"critical": "critical: no new runs begin, results are kept",
+		"full":     "full: no new runs begin, results are kept in the space that was held back",
+	}
+	if text, known := meaning[level]; known {
+		return text + "; free disk space on the drive of the data folder"
+	}
+	return level
 }
 
 type enrollCmd struct {
