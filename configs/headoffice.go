@@ -31,7 +31,7 @@ func DefaultHeadOffice() HeadOffice {
 		Names:    []string{"localhost", "127.0.0.1"},
 		Database: "sqlite",
 		Log:      Log{Level: "info", Format: "text"},
-		Ingest:   Ingest{MaxBatch: 200},
+		Ingest:   Ingest{MaxBatch: 1000},
 
 		AutoApprove: true,
 	}

@@ -41,6 +41,9 @@ type Parts struct {
 
 // OpenStore opens the database of a data folder that is in use, without keys.
 func OpenStore(ctx context.Context, data string) (store.Store, error) {
+	if err := unfinished(data); err != nil {
+		return nil, err
+	}
 	return sqlite.Open(ctx, filepath.Join(data, databaseFile))
 }
 
@@ -49,6 +52,9 @@ func Open(ctx context.Context, data string) (*Parts, error) {
 	if err := os.MkdirAll(data, 0o700); err != nil {
 		return nil, fault.New(fault.Usage, "data_folder", "data: make folder: %w", err).
 			WithHint("Name a folder with --data that this user may write.")
+	}
+	if err := unfinished(data); err != nil {
+		return nil, err
 	}
 	db, err := sqlite.Create(ctx, filepath.Join(data, databaseFile))
 	if err != nil {

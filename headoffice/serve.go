@@ -32,6 +32,11 @@ func Serve(ctx context.Context, config configs.HeadOffice, log *slog.Logger, rea
 		return err
 	}
 	defer func() { err = errors.Join(err, parts.Close()) }()
+	locked, err := lock(config.Data)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, locked.Close()) }()
 	listener, err := listen(ctx, config.Listen)
 	if err != nil {
 		return err

@@ -26,6 +26,7 @@ type deviceTokenCmd struct {
 	Count         int           `help:"How many tokens." default:"1"`
 	Valid         time.Duration `help:"How long a token may wait to be used." default:"24h"`
 	ApproveByHand bool          `help:"The device waits until: headoffice device approve."`
+	Again         string        `help:"For a device that is known here: it enrols again under its id, and a halt ends." placeholder:"DEVICE"`
 }
 
 const maxTokens = 1000
@@ -34,6 +35,9 @@ const maxTokens = 1000
 func (c *deviceTokenCmd) Run(inv *cli.Invocation) (err error) {
 	if c.Count < 1 || c.Count > maxTokens {
 		return fault.New(fault.Usage, "usage", "--count: %d is not between 1 and %d", c.Count, maxTokens).WithHint("Ask for fewer tokens.")
+	}
+	if c.Again != "" && c.Count != 1 {
+		return fault.New(fault.Usage, "usage", "--again: one device needs one token, not %d", c.Count).WithHint("Leave --count out.")
 	}
 	if c.Valid <= 0 {
 		return fault.New(fault.Usage, "usage", "--valid: %s is not a time to come", c.Valid).WithHint("For a day: --valid 24h")
@@ -48,7 +52,7 @@ func (c *deviceTokenCmd) Run(inv *cli.Invocation) (err error) {
 	}
 	defer closing(parts, &err)
 	tokens, err := parts.Enrolment(config.AutoApprove).NewTokens(inv.Ctx,
-		enrol.TokenOptions{Count: c.Count, Valid: c.Valid, ByHand: c.ApproveByHand, By: actor()})
+		enrol.TokenOptions{Count: c.Count, Valid: c.Valid, ByHand: c.ApproveByHand, Device: c.Again, By: actor()})
 	if err != nil {
 		return err
 	}

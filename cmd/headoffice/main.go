@@ -17,6 +17,8 @@ type commands struct {
 	ConsoleLink consoleLinkCmd `cmd:"" help:"Print a one-time link into the console."`
 	Device      deviceCmd      `cmd:"" help:"Devices: tokens, list, approval, revocation."`
 	Runs        runsCmd        `cmd:"" help:"List the runs that devices reported, newest first."`
+	Backup      backupCmd      `cmd:"" help:"Copy database, keys and evidence into one file, also while head office serves."`
+	Restore     restoreCmd     `cmd:"" help:"Bring head office back from a backup."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`
 }
 

@@ -33,7 +33,8 @@ type Service struct {
 type TokenOptions struct {
 	Count  int
 	Valid  time.Duration
-	ByHand bool // the device waits until an administrator approves it
+	ByHand bool   // the device waits until an administrator approves it
+	Device string // to be enrolled again under its id, "" for a new device
 	By     store.Actor
 }
 
@@ -57,7 +58,7 @@ func (s *Service) NewTokens(ctx context.Context, options TokenOptions) ([]NewTok
 		}
 		expires := now.Add(options.Valid).Truncate(time.Second)
 		made[i] = NewToken{Token: base64.RawURLEncoding.EncodeToString(text), Expires: expires, ByHand: options.ByHand}
-		kept[i] = store.Token{Hash: access.Hash(secret), Created: now, Expires: expires, ByHand: options.ByHand, By: options.By}
+		kept[i] = store.Token{Hash: access.Hash(secret), Created: now, Expires: expires, ByHand: options.ByHand, Device: options.Device, By: options.By}
 	}
 	if err := s.Store.AddTokens(ctx, kept); err != nil {
 		return nil, err

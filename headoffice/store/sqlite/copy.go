@@ -46,6 +46,28 @@ func BringBack(ctx context.Context, path string, copied time.Time, by store.Acto
 	})
 }
 
+// Size is how much of devices' records a database holds.
+type Size struct {
+	Records int
+	Last    time.Time // received
+}
+
+// Measure looks into a database of any layout without changing it.
+func Measure(ctx context.Context, path string) (size Size, err error) {
+	db, err := connect(path)
+	if err != nil {
+		return size, err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	var last int64
+	err = db.read.QueryRowContext(ctx, `SELECT count(*), coalesce(max(received), 0) FROM inbox`).Scan(&size.Records, &last)
+	if err != nil {
+		return size, damaged(err.Error())
+	}
+	size.Last = moment(last)
+	return size, nil
+}
+
 func (db *DB) verify(ctx context.Context) error {
 	for _, check := range []string{`PRAGMA integrity_check`, `SELECT coalesce((SELECT 'a row points nowhere' FROM pragma_foreign_key_check LIMIT 1), 'ok')`} {
 		var said string
