@@ -49,6 +49,10 @@ func OpenStore(ctx context.Context, data string) (store.Store, error) {
 
 // Open opens the data folder; what is not there yet is made.
 func Open(ctx context.Context, data string) (*Parts, error) {
+	return open(ctx, data, func(string) {})
+}
+
+func open(ctx context.Context, data string, point func(string)) (*Parts, error) {
 	if err := os.MkdirAll(data, 0o700); err != nil {
 		return nil, fault.New(fault.Usage, "data_folder", "data: make folder: %w", err).
 			WithHint("Name a folder with --data that this user may write.")
@@ -60,6 +64,7 @@ func Open(ctx context.Context, data string) (*Parts, error) {
 	if err != nil {
 		return nil, err
 	}
+	db.Point = point
 	parts, err := openKeys(ctx, db, filepath.Join(data, keyFile))
 	if err != nil {
 		return nil, errors.Join(err, db.Close())

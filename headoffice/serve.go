@@ -23,11 +23,26 @@ import (
 // stopTime is how long requests may take to finish after the first signal.
 const stopTime = 20 * time.Second
 
+// Options are what head office is served with.
+type Options struct {
+	Config configs.HeadOffice
+	Log    *slog.Logger
+	// Ready is told the address (https://host:port) and the open parts once
+	// connections are accepted.
+	Ready func(base string, parts *Parts) error
+	// Point is called with the name of each place where a crash is interesting
+	// (ingest/DESIGN.md has the list). Tests kill the process there. Nil in production.
+	Point func(name string)
+}
+
 // Serve answers devices and persons until ctx ends, then finishes the requests
-// it has begun. ready is told the address (https://host:port) and the open
-// parts once connections are accepted. Code: port_taken, besides those of Open.
-func Serve(ctx context.Context, config configs.HeadOffice, log *slog.Logger, ready func(base string, parts *Parts) error) (err error) {
-	parts, err := Open(ctx, config.Data)
+// it has begun. Codes: port_taken, head_office_running, besides those of Open.
+func Serve(ctx context.Context, o Options) (err error) {
+	config, log := o.Config, o.Log
+	if o.Point == nil {
+		o.Point = func(string) {}
+	}
+	parts, err := open(ctx, config.Data, o.Point)
 	if err != nil {
 		return err
 	}
@@ -44,14 +59,14 @@ func Serve(ctx context.Context, config configs.HeadOffice, log *slog.Logger, rea
 	news := console.NewNews()
 	writer := ingest.NewWriter(parts.Store, news.Tell)
 	defer func() { err = errors.Join(err, writer.Close()) }()
-	server, err := assemble(parts, config, writer, news, log)
+	server, err := assemble(parts, o, writer, news)
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
 	names := parts.Authority.Server(listenerNames(config))
 	secure := tls.NewListener(listener, server.TLS(names))
 	base := baseURL(config, listener.Addr().String())
-	if err := errors.Join(writeAddress(config, base), ready(base, parts)); err != nil {
+	if err := errors.Join(writeAddress(config, base), o.Ready(base, parts)); err != nil {
 		return errors.Join(err, listener.Close())
 	}
 	log.InfoContext(ctx, "listening", "address", base, "data", config.Data)
@@ -60,7 +75,8 @@ func Serve(ctx context.Context, config configs.HeadOffice, log *slog.Logger, rea
 	return err
 }
 
-func assemble(parts *Parts, config configs.HeadOffice, writer *ingest.Writer, news *console.News, log *slog.Logger) (*api.Server, error) {
+func assemble(parts *Parts, o Options, writer *ingest.Writer, news *console.News) (*api.Server, error) {
+	config, log := o.Config, o.Log
 	blobs := evidence.NewFolder(filepath.Join(config.Data, evidenceFolder), parts.Keys)
 	pages, err := console.New(parts.Store, blobs, news, log.With("component", "console"))
 	if err != nil {
@@ -71,7 +87,7 @@ func assemble(parts *Parts, config configs.HeadOffice, writer *ingest.Writer, ne
 	}
 	return &api.Server{
 		Store: parts.Store, Authority: parts.Authority, Enrolment: parts.Enrolment(config.AutoApprove),
-		Ingest:   &ingest.Service{Writer: writer, Incarnation: parts.Store.Incarnation(), MaxBatch: config.Ingest.MaxBatch, Now: time.Now},
+		Ingest:   &ingest.Service{Writer: writer, Incarnation: parts.Store.Incarnation(), MaxBatch: config.Ingest.MaxBatch, Now: time.Now, Point: o.Point},
 		Evidence: blobs, Console: pages, Log: log.With("component", "api"), Now: time.Now, Changed: news.Tell,
 	}, nil
 }

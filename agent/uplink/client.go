@@ -25,9 +25,12 @@ const (
 )
 
 // newClient calls head office and nobody to whom it might send us on.
-func newClient(t *http.Transport) *http.Client {
+func newClient(t *http.Transport, limit time.Duration) *http.Client {
+	if limit == 0 {
+		limit = callTime
+	}
 	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &http.Client{Transport: t, Timeout: callTime, CheckRedirect: stay}
+	return &http.Client{Transport: t, Timeout: limit, CheckRedirect: stay}
 }
 
 // transport makes the connection settings: head office's own CA and nothing

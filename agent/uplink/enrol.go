@@ -48,7 +48,7 @@ func Enrol(ctx context.Context, headOffice, token, keyPEM string, about About) (
 	}
 	defer t.CloseIdleConnections()
 	var reply wire.EnrolReply
-	err = post(ctx, newClient(t), base+"/v1/enrol",
+	err = post(ctx, newClient(t, callTime), base+"/v1/enrol",
 		wire.EnrolRequest{Token: carried.Token, CSR: csr, Hostname: about.Hostname, Version: about.Version}, &reply)
 	if err != nil {
 		return vault.Identity{}, fmt.Errorf("enrol at %s: %w", base, err)

@@ -31,6 +31,7 @@ type Options struct {
 	Proxy    string
 	Interval time.Duration // between two looks when nothing happens
 	Backoff  time.Duration // longest pause while head office is away
+	CallTime time.Duration // after which a call is given up, a minute when zero
 	Logger   *slog.Logger
 	// Renew begins a new epoch of the database and takes the steps that follow.
 	// The reason is one of outbox's.
@@ -136,7 +137,7 @@ func (u *Uplink) round(ctx context.Context) error {
 		return err
 	}
 	defer t.CloseIdleConnections()
-	l := &line{Uplink: u, client: newClient(t), identity: identity}
+	l := &line{Uplink: u, client: newClient(t, u.o.CallTime), identity: identity}
 	if err := l.keys(ctx); err != nil {
 		return fmt.Errorf("ask for keys: %w", err)
 	}

@@ -22,7 +22,7 @@ func (c *serveCmd) Run(inv *cli.Invocation) error {
 		return err
 	}
 	log := inv.Logger(config.Log.Level, config.Log.Format)
-	return headoffice.Serve(inv.Ctx, config, log, func(base string, parts *headoffice.Parts) error {
+	ready := func(base string, parts *headoffice.Parts) error {
 		link, err := headoffice.NewLink(inv.Ctx, parts.Store, base, access.Admin, actor().Person)
 		if err != nil {
 			return err
@@ -30,5 +30,6 @@ func (c *serveCmd) Run(inv *cli.Invocation) error {
 		return inv.Print(map[string]string{"address": base, "console": link}, func(w io.Writer) {
 			fmt.Fprintln(w, "console:", link)
 		})
-	})
+	}
+	return headoffice.Serve(inv.Ctx, headoffice.Options{Config: config, Log: log, Ready: ready})
 }

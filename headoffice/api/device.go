@@ -50,6 +50,8 @@ func (s *Server) ingest(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	writeJSON(w, http.StatusOK, reply)
+	_ = http.NewResponseController(w).Flush() // not every connection can (tests)
+	s.Ingest.Reach("ingest.replied")
 }
 
 func (s *Server) putEvidence(w http.ResponseWriter, r *http.Request) {

@@ -50,10 +50,13 @@ func Start(t testing.TB, data string) *Office {
 	office := &Office{Data: data, stop: stop, done: make(chan error, 1)}
 	ready := make(chan struct{})
 	go func() {
-		office.done <- headoffice.Serve(ctx, config, slog.New(slog.DiscardHandler), func(base string, parts *headoffice.Parts) error {
-			office.Base, office.Parts = base, parts
-			close(ready)
-			return nil
+		office.done <- headoffice.Serve(ctx, headoffice.Options{
+			Config: config, Log: slog.New(slog.DiscardHandler),
+			Ready: func(base string, parts *headoffice.Parts) error {
+				office.Base, office.Parts = base, parts
+				close(ready)
+				return nil
+			},
 		})
 	}()
 	select {

@@ -18,12 +18,21 @@ type Service struct {
 	Incarnation string
 	MaxBatch    int
 	Now         func() time.Time
+	Point       func(name string) // nil in production
+}
+
+// Reach tells a test that a place was reached at which a crash is interesting.
+func (s *Service) Reach(name string) {
+	if s.Point != nil {
+		s.Point(name)
+	}
 }
 
 // Take commits a request of the device whose certificate has the given
 // fingerprint. Codes: device_mismatch, request_invalid, device_unknown,
 // device_halted, store_unavailable.
 func (s *Service) Take(ctx context.Context, device, fingerprint string, request wire.IngestRequest) (wire.IngestReply, error) {
+	s.Reach("ingest.received")
 	if request.Device != device {
 		return wire.IngestReply{}, fault.New(fault.Refused, "device_mismatch", "the certificate is that of %s, the records are of %q", device, request.Device).
 			WithHint("Enrol this device again: its data came from another machine.")

@@ -65,11 +65,13 @@ func (db *DB) Ingest(ctx context.Context, batches []store.Batch) ([]store.Result
 			}
 			results[i] = result
 		}
+		db.point("ingest.before_commit")
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
+	db.point("ingest.committed")
 	return results, nil
 }
 

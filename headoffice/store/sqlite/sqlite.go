@@ -27,6 +27,8 @@ type DB struct {
 	dsn         string
 	incarnation string
 	ingest      statements
+	// Point is called where a crash is interesting; nil in production.
+	Point func(name string)
 }
 
 var _ store.Store = (*DB)(nil)
@@ -99,6 +101,12 @@ func (db *DB) prepare(ctx context.Context) error {
 		return fmt.Errorf("read incarnation: %w", err)
 	}
 	return db.ingest.prepare(ctx, db.write)
+}
+
+func (db *DB) point(name string) {
+	if db.Point != nil {
+		db.Point(name)
+	}
 }
 
 // Incarnation implements store.Store.
