@@ -15,12 +15,14 @@ import (
 
 	"branchbot/agent/store"
 	"branchbot/internal/fault"
+	"branchbot/internal/uptime"
 	"branchbot/internal/wire"
 )
 
 // head says where a run's journal ends. It is written with every record.
 type head struct {
 	N     uint64   `json:"n"`
+	Bytes int64    `json:"bytes,omitempty"` // of all records so far
 	Hash  string   `json:"hash"`
 	Pack  string   `json:"pack"`
 	Ended bool     `json:"ended,omitempty"`
@@ -43,7 +45,8 @@ const (
 //
 // Codes: already_submitted, key_in_doubt (an INTENT whose key is taken),
 // submit_open (END or a new INTENT while a submit is possibly sent),
-// journal_order (a record that cannot stand here), journal_damaged.
+// journal_order (a record that cannot stand here), journal_full (see bound.go),
+// journal_damaged.
 // When it fails nothing is written.
 func Append(tx *store.Tx, r wire.JournalRecord) (wire.JournalRecord, error) {
 	h, err := loadHead(tx, r)
@@ -53,16 +56,29 @@ func Append(tx *store.Tx, r wire.JournalRecord) (wire.JournalRecord, error) {
 	if err := advance(tx, &h, r); err != nil {
 		return r, fmt.Errorf("append %s to %s: %w", r.Kind, r.Run, err)
 	}
-	r.V, r.N, r.At, r.Prev, r.Hash = wire.JournalVersion, h.N+1, tx.Now(), h.Hash, ""
+	r.V, r.N, r.At, r.Prev, r.Hash, r.Up = wire.JournalVersion, h.N+1, tx.Now(), h.Hash, "", uptimeOf(r.Kind)
 	line, hash, err := encode(r)
+	if err == nil {
+		err = h.bound(r.Kind, int64(len(line)))
+	}
 	if err != nil {
 		return r, fmt.Errorf("append %s to %s: %w", r.Kind, r.Run, err)
 	}
-	r.Hash, h.N, h.Hash = hash, r.N, hash
+	r.Hash, h.N, h.Hash, h.Bytes = hash, r.N, hash, h.Bytes+int64(len(line))
 	if err := tx.Put(store.Journal, recordKey(r.Run, r.N), line); err != nil {
 		return r, err
 	}
 	return r, store.PutJSON(tx, store.JournalHeads, []byte(r.Run), h)
+}
+
+// uptimeOf stamps the records that a wait is measured from with the machine's own
+// clock: no change of the date makes such a wait longer or shorter.
+func uptimeOf(kind wire.RecordKind) *wire.Uptime {
+	switch kind {
+	case wire.RecordPrepared, wire.RecordUnknown, wire.RecordTimer:
+		return uptime.Now()
+	}
+	return nil
 }
 
 // loadHead finds the end of the run's journal and checks that r may stand there.

@@ -76,7 +76,7 @@ func ListRuns(tx *store.Tx, filter Filter) ([]wire.Run, error) {
 	}
 	runs := []wire.Run{}
 	err := tx.Range(store.RunsByStart, store.Scan{Reverse: true}, func(key, _ []byte) error {
-		run := viewOf(tx, string(key[8:]))
+		run := View(tx, string(key[8:]))
 		if run.Started.IsZero() {
 			run.Started = time.Unix(0, int64(store.ParseNumberKey(key))).UTC()
 		}
@@ -99,12 +99,12 @@ func ListRuns(tx *store.Tx, filter Filter) ([]wire.Run, error) {
 func Unfinished(tx *store.Tx) ([]wire.Run, error) {
 	runs := []wire.Run{}
 	err := tx.Range(store.RunsOpen, store.Scan{}, func(id, _ []byte) error {
-		runs = append(runs, viewOf(tx, string(id)))
+		runs = append(runs, View(tx, string(id)))
 		return nil
 	})
 	if damage, isDamage := errors.AsType[*store.DamagedError](err); isDamage {
 		for _, id := range damage.Keys { // the key says all that this row has to say
-			runs = append(runs, viewOf(tx, string(id)))
+			runs = append(runs, View(tx, string(id)))
 		}
 	} else if err != nil {
 		return nil, fmt.Errorf("list unfinished runs: %w", err)
@@ -113,9 +113,9 @@ func Unfinished(tx *store.Tx) ([]wire.Run, error) {
 	return runs, nil
 }
 
-// viewOf returns the view of a listed run. One whose view and journal are both
+// View returns the view of a listed run. One whose view and journal are both
 // lost may have sent something: it is in doubt.
-func viewOf(tx *store.Tx, id string) wire.Run {
+func View(tx *store.Tx, id string) wire.Run {
 	run, err := GetRun(tx, id)
 	if err == nil {
 		return run

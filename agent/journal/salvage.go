@@ -11,6 +11,7 @@ import (
 type remains struct {
 	run     string
 	records []wire.JournalRecord // those that can be believed, in order
+	bytes   int64                // of them as they stand on the disk
 	whole   bool                 // numbers and chain have no gap and no record is damaged
 }
 
@@ -25,6 +26,7 @@ func salvage(tx *store.Tx, run string) (remains, error) {
 		}
 		if r.Run == run && r.N > last.N { // its place is sealed with it: it was written here
 			left.records, last = append(left.records, r), r
+			left.bytes += int64(len(line))
 		}
 		return nil
 	})
@@ -48,7 +50,7 @@ func (l remains) ended() bool { return l.last().Kind == wire.RecordEnd }
 // missing, an intent that nothing is known of counts as possibly sent.
 func (l remains) head(tx *store.Tx) head {
 	last := l.last()
-	h := head{N: last.N, Hash: last.Hash, Ended: l.ended()}
+	h := head{N: last.N, Bytes: l.bytes, Hash: last.Hash, Ended: l.ended()}
 	for _, r := range l.records {
 		switch {
 		case r.Kind == wire.RecordStart:

@@ -3,13 +3,13 @@ package run
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 
 	"branchbot/agent/control"
 	"branchbot/agent/journal"
 	"branchbot/agent/store"
+	"branchbot/bots/host"
 	"branchbot/internal/fault"
 	"branchbot/internal/wire"
 )
@@ -64,11 +64,15 @@ func (m *Manager) decide(ctx context.Context, a control.Answer, told *wire.Recon
 		return wire.Run{}, fmt.Errorf("encode decision: %w", err)
 	}
 	var view wire.Run
-	err = m.o.Store.Update(ctx, func(tx *store.Tx) error {
-		if view, err = journal.GetRun(tx, a.Run); err != nil {
+	err = m.journaled(ctx, wire.RecordReconciled, func(tx *store.Tx) error {
+		if view = journal.View(tx, a.Run); view.Exception != nil && view.Exception.Code == "run_unknown" {
+			_, err := journal.GetRun(tx, a.Run)
 			return err
 		}
 		key, err := doubtful(tx, view)
+		if fault.HasCode(err, "journal_damaged") {
+			return m.endLost(tx, &view, a, *told)
+		}
 		if err != nil {
 			return err
 		}
@@ -76,7 +80,10 @@ func (m *Manager) decide(ctx context.Context, a control.Answer, told *wire.Recon
 			return err
 		}
 		if a.Cancel {
-			return errors.Join(signal(tx, a.Run, a.By, signalCancel), m.cancelIdle(tx, &view, a.By))
+			return m.cancelAnswered(tx, &view, a.By)
+		}
+		if err := journal.Signal(tx, a.Run, a.By, journal.SignalAnswer); err != nil {
+			return err
 		}
 		view.State, view.Exception = wire.Queued, nil
 		if err := m.refresh(tx, &view); err != nil {
@@ -89,6 +96,34 @@ func (m *Manager) decide(ctx context.Context, a control.Answer, told *wire.Recon
 	}
 	m.reported(view)
 	return view, nil
+}
+
+// cancelAnswered ends a run whose submit a person has just settled.
+func (m *Manager) cancelAnswered(tx *store.Tx, view *wire.Run, by wire.By) error {
+	if err := journal.Signal(tx, view.Run, by, journal.SignalCancel); err != nil {
+		return err
+	}
+	view.State, view.Exception = wire.Cancelled, host.Exception(cancelledBy(by))
+	return m.writeEnd(tx, view)
+}
+
+// endLost ends a run whose journal is damaged: it cannot go on, and a person has
+// said what became of its submit. The view that is left is what people are shown.
+func (m *Manager) endLost(tx *store.Tx, view *wire.Run, a control.Answer, told wire.ReconciledData) error {
+	now := m.o.Now().UTC()
+	view.State, view.Finished = wire.Failed, &now
+	for i := range view.Submits {
+		if view.Submits[i].State == wire.SubmitInDoubt || view.Submits[i].State == journal.SubmitPrepared {
+			view.Submits[i].State, view.Submits[i].Receipt = told.State, told.Receipt
+		}
+	}
+	if err := journal.EndLost(tx, a.Run, a.By, told, wire.EndData{State: view.State, Exception: view.Exception}); err != nil {
+		return err
+	}
+	if err := journal.PutRun(tx, *view); err != nil {
+		return err
+	}
+	return m.report(tx, *view)
 }
 
 // doubtful finds the place of the submit that is open.

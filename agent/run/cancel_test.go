@@ -60,7 +60,9 @@ func TestCancelWhileARunnerWorks(t *testing.T) {
 		{"intent:a prepared begin:a wait outcome:acknowledged finish:cancelled", wire.Cancelled, true},
 		{"intent:a prepared begin:a wait prepared outcome:acknowledged finish:succeeded", wire.Succeeded, true}, // another leg of the same
 		{"intent:a prepared begin:a wait finish:cancelled", wire.InDoubt, true},
-		{"intent:a prepared begin:a wait die", wire.InDoubt, true},
+		{"settle:unsure intent:a prepared begin:a wait die", wire.InDoubt, true},
+		{"settle:acknowledged intent:a prepared begin:a wait die", wire.Cancelled, true}, // it is looked up before the run ends
+		{"settle:not_processed intent:a prepared begin:a wait die", wire.Cancelled, true},
 	} {
 		t.Run(c.script, func(t *testing.T) {
 			t.Parallel()

@@ -18,9 +18,9 @@ import (
 // transaction. A run that needs a person gets no END.
 func (m *Manager) conclude(ctx context.Context, id string, finish host.Finish) (wire.Run, error) {
 	var view wire.Run
-	err := m.o.Store.Update(ctx, func(tx *store.Tx) error {
+	err := m.journaled(ctx, wire.RecordEnd, func(tx *store.Tx) error {
 		var err error
-		if view, err = journal.GetRun(tx, id); err != nil {
+		if view, err = journal.GetRun(tx, id); err != nil || view.State.Final() { // head office has told how it had ended
 			return err
 		}
 		records, err := journal.Read(tx, id)
@@ -42,6 +42,9 @@ func (m *Manager) conclude(ctx context.Context, id string, finish host.Finish) (
 	})
 	if err != nil {
 		return view, fmt.Errorf("write the end of %s: %w", id, err)
+	}
+	if view.State.Final() {
+		m.unlock(id)
 	}
 	m.reported(view)
 	return view, nil

@@ -42,6 +42,9 @@ type Request struct {
 	Files   map[string]File
 	Trigger string
 	By      wire.By
+	// With is written in the same transaction as START: what asked for the run then
+	// knows that it is there. Its error leaves nothing.
+	With func(tx *store.Tx) error
 }
 
 // Create checks the request and writes the run down: START, its view and, when
@@ -73,7 +76,12 @@ func (m *Manager) Create(ctx context.Context, q Request) (wire.Run, error) {
 	view.Run, view.Bot, view.Version, view.Digest = id, bot.Manifest.Name, bot.Manifest.Version, bot.Digest
 	view.Trust, view.Trigger, view.State, view.Origins, view.By = trust, q.Trigger, wire.Queued, origins, q.By
 	view.BusinessDate, view.Started, view.MinutesSaved = now.Local().Format(time.DateOnly), now.UTC(), bot.Manifest.MinutesSaved
-	err = m.o.Store.Update(ctx, func(tx *store.Tx) error { return m.writeStart(tx, &view, inputs) })
+	err = m.journaled(ctx, wire.RecordStart, func(tx *store.Tx) error {
+		if err := m.writeStart(tx, &view, inputs); err != nil || q.With == nil {
+			return err
+		}
+		return q.With(tx)
+	})
 	if err != nil {
 		return wire.Run{}, fmt.Errorf("write run down: %w", err)
 	}

@@ -26,36 +26,6 @@ const grace = 30 * time.Second
 // codeNotQueued is the code of a run that is over, or needs a person.
 const codeNotQueued = "run_not_queued"
 
-// Execute runs a created or interrupted run in a runner of its own until it is
-// over, waits for a person, is in doubt, or the agent stops. Should the runner
-// die, the run goes on in another one. It returns the run as it then stands. How
-// the run ended is in the run; an error means that it could not begin (code
-// run_not_queued) or that its end could not be written down.
-func (m *Manager) Execute(ctx context.Context, id string, manner Manner) (wire.Run, error) {
-	ctx, cancel := withReason(ctx)
-	defer cancel(nil)
-	act, err := m.begin(ctx, id, cancel)
-	if err != nil {
-		return wire.Run{}, err
-	}
-	defer m.end(id, act)
-	always := context.WithoutCancel(ctx)
-	for {
-		view, records, err := m.open(always, id)
-		if err != nil {
-			return view, err
-		}
-		finish, err := m.supervise(ctx, view, records, manner)
-		if !fault.HasCode(err, runner.CodeDied) || ctx.Err() != nil {
-			return m.settle(ctx, act, id, finish, err)
-		}
-		m.o.Logger.Warn("runner died", "run", id, "error", err)
-		if again, err := m.Resumable(always, id); err != nil || !again {
-			return m.stands(id, err)
-		}
-	}
-}
-
 // withReason is a context whose cause is always a coded one that says that
 // somebody stopped the run: the runner hears of it.
 func withReason(parent context.Context) (context.Context, context.CancelCauseFunc) {
@@ -110,17 +80,6 @@ func (m *Manager) activity(id string) *activity {
 	return m.active[id]
 }
 
-// settle writes down how an execution ended. What the agent's own end has cut
-// short goes on at its next start.
-func (m *Manager) settle(ctx context.Context, act *activity, id string, finish host.Finish, err error) (wire.Run, error) {
-	finish = ended(ctx, act, finish, err)
-	ctx, cause := context.WithoutCancel(ctx), context.Cause(ctx)
-	if errors.Is(cause, ErrStopping) && finish.State == wire.Cancelled {
-		return m.pause(ctx, id)
-	}
-	return m.conclude(ctx, id, finish)
-}
-
 func (m *Manager) supervise(ctx context.Context, view wire.Run, records []wire.JournalRecord, manner Manner) (host.Finish, error) {
 	if ctx.Err() != nil { // cancelled before it began
 		return host.Finish{}, context.Cause(ctx)
@@ -132,6 +91,9 @@ func (m *Manager) supervise(ctx context.Context, view wire.Run, records []wire.J
 	if err := m.mayRun(view.Trust); err != nil {
 		return host.Finish{}, err
 	}
+	if err := os.MkdirAll(filepath.Dir(m.lock(view.Run)), 0o700); err != nil {
+		return host.Finish{}, fmt.Errorf("make folder of locks: %w", err)
+	}
 	scratch := m.scratch(view.Run)
 	defer m.wipe(scratch)
 	start, err := m.start(ctx, view, bot, records, scratch)
@@ -139,11 +101,14 @@ func (m *Manager) supervise(ctx context.Context, view wire.Run, records []wire.J
 		return host.Finish{}, err
 	}
 	start.Browser.Headed = start.Browser.Headed || manner.Headed
+	start.SettleOnly = start.SettleOnly || manner.settleOnly
 	d := &door{
 		m: m, run: view.Run, by: view.By, manifest: bot.Manifest, origins: view.Origins, scratch: scratch,
 		stopped: func() error { return context.Cause(ctx) }, logger: m.o.Logger.With("run", view.Run),
 	}
-	return runner.Supervise(ctx, m.limits(bot.Manifest), start, d)
+	_, open := journal.OpenSubmit(records)
+	d.unsettled.Store(open)
+	return runner.Supervise(ctx, m.limits(view.Run, bot.Manifest), start, d)
 }
 
 // open reads what a runner needs and marks the run as running.
@@ -161,10 +126,23 @@ func (m *Manager) open(ctx context.Context, id string) (view wire.Run, records [
 		view.State, view.Exception = wire.Running, nil
 		return journal.PutRun(tx, view)
 	})
-	if err == nil {
+	switch {
+	case err == nil:
 		m.publish(view)
+	case fault.HasCode(err, "journal_damaged"):
+		err = errors.Join(err, m.lost(ctx, id, err))
 	}
 	return view, records, err
+}
+
+// lookFirst: something may have been sent that this device does not remember.
+func (m *Manager) lookFirst(records []wire.JournalRecord) bool {
+	on := true // a store that cannot be read says nothing
+	err := m.o.Store.View(func(tx *store.Tx) error {
+		_, on = journal.LookFirst(tx)
+		return nil
+	})
+	return err != nil || on || journal.WasRestored(records)
 }
 
 // start lays the run's files into its scratch folder and writes the start message.
@@ -188,7 +166,9 @@ func (m *Manager) start(ctx context.Context, view wire.Run, bot *pack.Pack, reco
 	if err != nil {
 		return nil, fmt.Errorf("pack for the runner: %w", err)
 	}
+	_, asked := cancelAsked(records)
 	return &host.Start{
+		LookFirst: m.lookFirst(records), SettleOnly: asked,
 		Run: view.Run, Bot: view.Bot, Trust: view.Trust, Pack: archive, Digest: view.Digest, Inputs: inputs,
 		Origins: view.Origins, Roots: m.o.Roots, Journal: records, Scratch: scratch,
 		Deadline: m.o.Now().Add(m.runTime(bot.Manifest)),
@@ -236,12 +216,13 @@ func (m *Manager) runTime(manifest *pack.Manifest) time.Duration {
 	return m.o.Config.Limits.RunTime
 }
 
-func (m *Manager) limits(manifest *pack.Manifest) runner.Options {
+func (m *Manager) limits(id string, manifest *pack.Manifest) runner.Options {
 	memory := int64(m.o.Config.Limits.RunMemory)
 	if manifest.Limits.Memory > 0 {
 		memory = manifest.Limits.Memory
 	}
 	return runner.Options{
 		Command: m.o.Runner, Env: m.o.Env, Memory: memory, RSS: int64(m.o.Config.Limits.RunRSS), Grace: grace,
+		Lock: m.lock(id),
 	}
 }

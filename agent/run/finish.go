@@ -20,16 +20,17 @@ const (
 // ended turns what an execution came to into the finish that is written down.
 // Its runner is not trusted; a run that was told to stop and has nothing better
 // to say is cancelled.
-func ended(ctx context.Context, act *activity, finish host.Finish, err error) host.Finish {
+func ended(ctx context.Context, act *activity, records []wire.JournalRecord, finish host.Finish, err error) host.Finish {
 	if err != nil {
 		finish = host.Failed(err)
 	}
 	finish = believable(finish)
 	cause := context.Cause(ctx)
+	_, asked := cancelAsked(records)
 	switch {
 	case cause != nil && err != nil:
 		finish.State, finish.Exception = wire.Cancelled, host.Exception(cause)
-	case cause == nil && finish.State == wire.Cancelled: // nobody asked for it
+	case cause == nil && !asked && finish.State == wire.Cancelled: // nobody asked for it
 		finish.State = wire.Failed
 	}
 	if finish.Forms == nil {

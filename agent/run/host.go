@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 
 	"branchbot/agent/evidence"
 	"branchbot/agent/journal"
@@ -31,6 +32,9 @@ type door struct {
 	scratch  string
 	stopped  func() error // why the run is to stop, nil while it is not
 	logger   *slog.Logger
+	// unsettled: an earlier runner may have sent a submit. This one may send nothing
+	// before it has settled that, which a new INTENT proves.
+	unsettled atomic.Bool
 }
 
 var _ host.Host = (*door)(nil)
@@ -52,8 +56,11 @@ func (d *door) Append(ctx context.Context, record wire.JournalRecord) (wire.Jour
 	if err := d.mayWrite(record); err != nil {
 		return record, err
 	}
+	if record.Kind == wire.RecordPrepared && d.unsettled.Load() {
+		return record, fault.New(fault.Application, "submit_open", "an earlier submit of this run may have been sent and was not looked up")
+	}
 	record.Run, record.By = d.run, d.by
-	err := d.m.o.Store.Update(ctx, func(tx *store.Tx) error {
+	err := d.m.journaled(ctx, record.Kind, func(tx *store.Tx) error {
 		if err := d.maySend(tx, record.Kind); err != nil {
 			return err
 		}
@@ -63,6 +70,9 @@ func (d *door) Append(ctx context.Context, record wire.JournalRecord) (wire.Jour
 	})
 	if err != nil {
 		return record, fmt.Errorf("journal %s: %w", record.Kind, err)
+	}
+	if record.Kind == wire.RecordIntent {
+		d.unsettled.Store(false)
 	}
 	d.m.changed(d.run)
 	return record, nil

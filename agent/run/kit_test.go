@@ -151,6 +151,8 @@ func (a *actor) do(name, rest string) {
 		a.append(wire.RecordOutcome, "submit", wire.OutcomeData{State: rest, Receipt: map[string]string{"no": "1"}})
 	case "reconciled":
 		a.append(wire.RecordReconciled, "submit", wire.ReconciledData{State: wire.SubmitAcknowledged, By: rest})
+	case "settle": // what an earlier runner may have sent; "unsure" cannot see it
+		a.settle(rest)
 	case "write": // a kind that is not the runner's
 		a.append(wire.RecordKind(rest), "", nil)
 	case "large":
@@ -185,6 +187,21 @@ func (a *actor) do(name, rest string) {
 		a.write(frame{Kind: "finish"}, f)
 	default:
 		panic("no such word: " + name)
+	}
+}
+
+func (a *actor) settle(state string) {
+	if _, open := journal.OpenSubmit(a.start.Journal); !open {
+		return
+	}
+	if state == "unsure" {
+		a.do("finish", string(wire.InDoubt))
+		os.Exit(0)
+	}
+	a.append(wire.RecordReconciled, "submit", wire.ReconciledData{State: state, By: "probe"})
+	if a.start.SettleOnly {
+		a.do("finish", string(wire.Cancelled))
+		os.Exit(0)
 	}
 }
 
@@ -238,7 +255,7 @@ func assemble(s setting) (*device, error) {
 	d.Manager = run.New(run.Options{
 		Config: config, Store: d.store, Evidence: keeper, Packs: packs.New(s.dir, nil), Now: time.Now, Logger: logger,
 		Runner: []string{os.Args[0]}, Env: append(append(os.Environ(), playRunner+"="+s.script, quick), s.env...),
-		Reported: func() { d.reported++ },
+		Reported: func() { d.reported++ }, Rest: time.Millisecond,
 	})
 	return d, nil
 }

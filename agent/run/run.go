@@ -39,6 +39,9 @@ type Options struct {
 	Now      func() time.Time
 	Logger   *slog.Logger
 	Reported func() // called after an outbox row was written
+	// Rest is the wait before a runner that died is replaced; it doubles each time
+	// that the run gets no further. A second when zero.
+	Rest time.Duration
 	// Admit refuses new runs, with a code, while there is no room for them. Nil admits all.
 	Admit func() error
 }
@@ -54,7 +57,7 @@ type Manager struct {
 	mu       sync.Mutex
 	active   map[string]*activity
 	watchers map[string]map[chan wire.Run]struct{} // "" watches all
-	late     map[string]string                     // trigger of each run that the disk kept from going on
+	late     map[string]late                       // runs that the disk kept from going on
 }
 
 // activity is a run that has a runner now.
@@ -67,6 +70,9 @@ type activity struct {
 
 // New makes a manager. It starts nothing.
 func New(o Options) *Manager {
+	if o.Rest <= 0 {
+		o.Rest = time.Second
+	}
 	ctx, stop := context.WithCancelCause(context.Background())
 	attended, background := newLine(o.Config.Runs.Attended), newLine(o.Config.Runs.Background)
 	return &Manager{
@@ -75,7 +81,7 @@ func New(o Options) *Manager {
 			TriggerManual: attended, TriggerAPI: attended,
 			TriggerSchedule: background, TriggerCommand: background,
 		},
-		active: map[string]*activity{}, watchers: map[string]map[chan wire.Run]struct{}{}, late: map[string]string{},
+		active: map[string]*activity{}, watchers: map[string]map[chan wire.Run]struct{}{}, late: map[string]late{},
 	}
 }
 
@@ -119,12 +125,13 @@ func (m *Manager) Go(id, trigger string) {
 			m.o.Logger.Error("run could not be executed", "run", id, "error", err)
 		}
 		if refusedByDisk(err) {
-			m.wait(id, trigger)
+			m.wait(id, late{trigger: trigger})
 		}
 	})
 }
 
 // Manner is how one execution differs from the device's configuration.
 type Manner struct {
-	Headed bool
+	Headed     bool
+	settleOnly bool
 }

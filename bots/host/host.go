@@ -79,6 +79,9 @@ type Start struct {
 	// does not remember. Every submit looks its key up before the first press,
 	// whatever probe_first says; one that cannot be looked up is not sent.
 	LookFirst bool `json:"look_first,omitempty"`
+	// SettleOnly: the run was told to end while a submit of it may have been sent.
+	// It does nothing new: it looks that submit up and is cancelled.
+	SettleOnly bool `json:"settle_only,omitempty"`
 }
 
 // BrowserSettings say how Chromium is started.

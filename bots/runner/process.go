@@ -26,7 +26,14 @@ type process struct {
 
 // launch starts the runner from a thread that lives as long as the runner does:
 // the death signal of Linux follows the starting thread, not the process.
-func launch(o Options) (*process, error) {
+func launch(o Options) (_ *process, err error) {
+	var lock *os.File
+	if o.Lock != "" {
+		if lock, err = claim(o.Lock); err != nil {
+			return nil, err
+		}
+		defer func() { _ = lock.Close() }() // the runner has its own
+	}
 	childIn, in, err := os.Pipe()
 	if err != nil {
 		return nil, fault.New(fault.Application, "runner_start", "make the runner's pipe: %w", err)
@@ -37,6 +44,9 @@ func launch(o Options) (*process, error) {
 	}
 	p := &process{cmd: command(o), in: in, out: out, noise: &noise{}, ended: make(chan error, 1)}
 	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = childIn, childOut, p.noise
+	if lock != nil {
+		p.cmd.ExtraFiles = []*os.File{lock}
+	}
 	started := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread() // never unlocked: the thread ends with this goroutine

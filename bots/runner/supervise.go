@@ -22,6 +22,9 @@ type Options struct {
 	Memory  int64         // soft RLIMIT_DATA in bytes
 	RSS     int64         // private resident bytes of runner and browser at which both are killed
 	Grace   time.Duration // after cancel or deadline, before the kill
+	// Lock is a file that the runner keeps locked as long as it lives, also when
+	// the agent is killed: no second runner works on the same run. "" for none.
+	Lock string
 }
 
 // CodeDied is the code of a runner that ended without a report. Its run can go on
@@ -39,7 +42,7 @@ const (
 // reported. ctx's end cancels the run; the runner then has Grace to report.
 // Whatever happens the process is gone and reaped, and no call of h is under way,
 // when Supervise returns. start.Deadline must be set.
-// Codes: runner_start, runner_died, run_deadline, run_memory, pipe_damaged.
+// Codes: runner_start, runner_alive, runner_died, run_deadline, run_memory, pipe_damaged.
 func Supervise(ctx context.Context, o Options, start *host.Start, h host.Host) (host.Finish, error) {
 	process, err := launch(o)
 	if err != nil {
