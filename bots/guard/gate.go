@@ -38,7 +38,7 @@ type verdict struct {
 }
 
 func (g *gate) judge(q *request) verdict {
-	if overrides(q.Header) {
+	if overridingHeader(q.Header) {
 		return verdict{code: codeNotListed}
 	}
 	armed := g.current()
@@ -54,16 +54,12 @@ func (g *gate) judge(q *request) verdict {
 		return verdict{code: code}
 	case submit != nil:
 		return g.held(submit, q)
+	case overridingQuery(q.URL.RawQuery):
+		return verdict{code: codeNotListed}
 	case safe(q.Method):
 		return verdict{}
 	}
 	return g.write(q, armed)
-}
-
-// overrides reports headers by which some sites take a request for another
-// method than the one that rules are written for.
-func overrides(header http.Header) bool {
-	return header.Get("X-Http-Method-Override") != "" || header.Get("X-Http-Method") != "" || header.Get("X-Method-Override") != ""
 }
 
 func safe(method string) bool {
@@ -113,6 +109,25 @@ func (g *gate) held(submit *pack.Submit, q *request) verdict {
 
 // write judges a request that could change something and is no submit.
 func (g *gate) write(q *request, armed *attempt) verdict {
+	v := g.listed(q, armed)
+	if v.code != "" {
+		return v
+	}
+	hidden, err := q.overridingBody()
+	switch {
+	case err != nil:
+		v.code = codeUnreadable
+	case hidden:
+		v.code = codeNotListed
+	}
+	if v.code != "" && v.end != nil {
+		v.end()
+	}
+	return v
+}
+
+// listed looks for the rule that lets a write out.
+func (g *gate) listed(q *request, armed *attempt) verdict {
 	yes, err := anyMatches(g.manifest.Harmless, q)
 	if yes { // without a body net/http would repeat it, thousands of times if the site says so
 		return verdict{once: q.ContentLength == 0}

@@ -14,6 +14,7 @@ type pending struct {
 	inside    int // with them
 	closed    bool
 	idleSince time.Time
+	expected  time.Time     // when a page goes on by itself: until then it is not quiet
 	changed   chan struct{} // closed and replaced at each change
 }
 
@@ -79,10 +80,24 @@ func (v *visit) less() {
 	v.pending.announce()
 }
 
+// expect says that a page will ask again by itself after that long.
+func (p *pending) expect(after time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if at := time.Now().Add(after); at.After(p.expected) {
+		p.expected = at
+		p.announce()
+	}
+}
+
 func (p *pending) quiet(ctx context.Context, d time.Duration) error {
 	for {
 		p.mu.Lock()
-		busy, left, changed := p.busy > 0, d-time.Since(p.idleSince), p.changed
+		idle := p.idleSince
+		if p.expected.After(idle) {
+			idle = p.expected
+		}
+		busy, left, changed := p.busy > 0, d-time.Since(idle), p.changed
 		p.mu.Unlock()
 		if !busy && left <= 0 {
 			return nil

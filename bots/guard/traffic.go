@@ -91,6 +91,7 @@ func inspect(res *http.Response) error {
 	if !ok {
 		return nil
 	}
+	way.visit.pending.awaitRefresh(res.Header)
 	if strings.HasPrefix(res.Header.Get("Content-Type"), "text/event-stream") {
 		way.visit.streams()
 	}
@@ -189,6 +190,7 @@ func (p *Proxy) follow(ctx context.Context, q *request, a *attempt) (*reply, err
 		a.arrive(nil)
 		return nil, err
 	}
+	p.traffic.pending.awaitRefresh(seen.header)
 	a.want(seen.redirect()) // before the browser hears of it
 	a.arrive(seen)
 	return seen, nil

@@ -20,6 +20,7 @@ func (s *submission) transmit(ctx, learn context.Context, held *exchange) (*repl
 			return nil, err
 		}
 		if !answer.repeats() {
+			s.proxy.traffic.pending.awaitRefresh(answer.header)
 			s.attempt.want(answer.redirect()) // before the browser hears of it
 			held.answer(answer)
 			return answer, nil
