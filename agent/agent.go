@@ -59,6 +59,7 @@ func Open(ctx context.Context, o Options) (_ *Agent, err error) {
 	storeOptions := store.Options{
 		Dir: o.Config.Data, Logger: o.Logger.With("component", "store"), Now: o.Now, Point: o.Point,
 		Reserve: int64(o.Config.Disk.Reserve), MaxSize: int64(o.Config.Disk.Database),
+		Snapshots: store.Snapshots{Folder: o.Config.Snapshots.Folder, Every: o.Config.Snapshots.Every}, Renewed: renewed,
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -110,6 +111,7 @@ func (a *Agent) assemble() error {
 	a.uplink = uplink.New(uplink.Options{
 		Store: a.store, Evidence: a.evidence, Proxy: o.Config.Proxy, Logger: a.logger("uplink"),
 		Interval: o.Config.HeadOffice.Interval, Backoff: o.Config.HeadOffice.Backoff,
+		Renew: a.store.Renew,
 	})
 	a.runs = run.New(run.Options{
 		Config: o.Config, Store: a.store, Evidence: a.evidence, Packs: a.packs, Engine: a.workers, Roots: roots,

@@ -50,6 +50,7 @@ func (a *Agent) Serve(ctx context.Context) error {
 	group.Go(func() error { a.uplink.Run(ctx); return nil })
 	group.Go(func() error { return night.Run(ctx) })
 	group.Go(func() error { return a.tidy(ctx) })
+	group.Go(func() error { return a.tend(ctx) })
 	group.Go(func() error { return a.watchSpace(ctx) })
 	group.Go(func() error { return a.compact(ctx) })
 	group.Go(func() error { return a.rest(ctx, server) })

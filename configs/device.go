@@ -20,6 +20,7 @@ type Device struct {
 	Proxy         string            `yaml:"proxy"` // URL of the bank's CONNECT proxy, "" for none
 	HeadOffice    Uplink            `yaml:"head_office"`
 	Evidence      Evidence          `yaml:"evidence"`
+	Snapshots     Snapshots         `yaml:"snapshots"`
 	Disk          Disk              `yaml:"disk"`
 	Schedules     []Schedule        `yaml:"schedules"`
 }
@@ -76,6 +77,12 @@ type Uplink struct {
 	Backoff  time.Duration `yaml:"backoff"`  // longest pause while head office is away
 }
 
+// Snapshots says where copies of what cannot be learned again go.
+type Snapshots struct {
+	Folder string        `yaml:"folder"` // "" is snapshots in the data folder; another disk is better
+	Every  time.Duration `yaml:"every"`  // at most, and only after something changed
+}
+
 // Evidence says how long pictures and pages are kept.
 type Evidence struct {
 	Days int `yaml:"days"`
@@ -125,6 +132,7 @@ func DefaultDevice() Device {
 		Runs:       Runs{Attended: 1, Background: 1, KeepDays: 90, KeepCount: 10_000},
 		HeadOffice: Uplink{Interval: 30 * time.Second, Backoff: 5 * time.Minute},
 		Evidence:   Evidence{Days: 30},
+		Snapshots:  Snapshots{Every: 5 * time.Minute},
 		Disk:       Disk{Reserve: 16 * MiB, Low: 256 * MiB, Critical: 64 * MiB},
 	}
 }
@@ -164,6 +172,7 @@ func (d Device) Validate() error {
 		within("head_office.interval", d.HeadOffice.Interval, time.Second, time.Hour),
 		within("head_office.backoff", d.HeadOffice.Backoff, time.Second, 24*time.Hour),
 		within("evidence.days", d.Evidence.Days, 0, 3650),
+		within("snapshots.every", d.Snapshots.Every, 10*time.Second, 24*time.Hour),
 		within("disk.reserve", d.Disk.Reserve, 1*MiB, 1*GiB),
 		within("disk.low", d.Disk.Low, d.Disk.Critical, 1024*GiB),
 		within("disk.critical", d.Disk.Critical, d.Disk.Reserve, 1024*GiB),
