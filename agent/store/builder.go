@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 
@@ -68,7 +69,7 @@ func (b *builder) replace(bucket Bucket, key, sealed []byte) error {
 }
 
 func (b *builder) write(rows *bbolt.Bucket, key, sealed []byte) error {
-	if err := rows.Put(key, sealed); err != nil {
+	if err := rows.Put(key, bytes.Clone(sealed)); err != nil { // bbolt keeps it until it commits
 		return err
 	}
 	if b.pending++; b.pending < buildCommit {

@@ -42,9 +42,3 @@ func (s *Store) raise(tx *bbolt.Tx) ([]change, error) {
 	s.raised = err == nil
 	return t.undo, err
 }
-
-// lift sets the floor to the highest number in use: a new file goes on from there.
-func (s *Store) lift(tx *bbolt.Tx) error {
-	s.floor = s.commitNumber(tx)
-	return (&Tx{store: s, tx: tx}).Put(Meta, floorKey, NumberKey(s.floor))
-}

@@ -101,9 +101,6 @@ func (s *Store) replace(c *compaction) (err error) {
 	fresh := filepath.Join(s.o.Dir, CompactName)
 	defer os.Remove(fresh) // what is left of it; after the rename there is none
 	s.point("compact.begin")
-	if err := s.change(s.lift); err != nil {
-		return err
-	}
 	if err := s.copyTo(fresh, c); err != nil {
 		return FullDisk(err)
 	}
@@ -167,7 +164,24 @@ func (s *Store) copyTo(path string, c *compaction) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := to.Update(s.carryFloor); err != nil {
+		return err
+	}
 	return to.Sync()
+}
+
+// carryFloor writes the floor of the commit numbers into a new file.
+func (s *Store) carryFloor(tx *bbolt.Tx) error {
+	var top uint64
+	err := s.db.View(func(old *bbolt.Tx) error {
+		top = s.commitNumber(old) + 1 // the one after the last that was given
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	value := sealAt(s.keys.rows, sealRow, top, NumberKey(top), place(Meta, floorKey))
+	return tx.Bucket([]byte(Meta)).Put(floorKey, value)
 }
 
 func openCopy(path string) (*bbolt.DB, error) {
@@ -235,7 +249,7 @@ func sameRows(a, b *bbolt.Bucket, needed func() bool) error {
 		if n%compactLook == 0 && needed() {
 			return ErrNeeded
 		}
-		if !bytes.Equal(key, otherKey) || !bytes.Equal(value, other) {
+		if !bytes.Equal(key, otherKey) || !bytes.Equal(value, other) && !bytes.Equal(key, floorKey) {
 			return unreadable(errors.New("the copy differs"))
 		}
 		key, value = ours.Next()

@@ -120,11 +120,10 @@ func (v *salvage) scan(p page, outer bool) {
 		if !ok || len(row.key) > bbolt.MaxKeySize {
 			continue
 		}
-		if inner, err := row.inline(); row.isBucket && err == nil && outer {
-			v.scan(inner, false)
-			continue
-		}
 		if headSize(row.value) == 0 {
+			if inner, err := row.inline(); err == nil && outer {
+				v.scan(inner, false)
+			}
 			continue
 		}
 		if bucket, ok := v.owner(likely, row); ok {
