@@ -130,7 +130,7 @@ func (o *office) path() string { return filepath.Join(o.drive.Dir(), "ho.db") }
 // compares it with what was acknowledged.
 func (o *office) cut() error {
 	o.found.cuts++
-	o.drive.CutSometime(o.r, 800)
+	o.drive.CutSometime(o.r, 400)
 	err := o.work(o.t.Context())
 	if !o.drive.Failed() {
 		return fmt.Errorf("refused while the disk was well: %w", err)
