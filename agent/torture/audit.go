@@ -121,7 +121,10 @@ func (t *Torture) complete(f *Figures, left []processes.Process) {
 	for _, p := range left {
 		f.note("left: %s", p)
 	}
-	f.LeftProcesses = len(left)
+	for _, words := range t.crashed {
+		f.note("crashed: the agent ended by itself: %s", words)
+	}
+	f.LeftProcesses, f.Crashed = len(left), len(t.crashed)
 	f.PointsMissed = []string{}
 	for _, point := range Points() {
 		f.PointsOf++

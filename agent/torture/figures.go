@@ -11,6 +11,7 @@ type Figures struct {
 	ResolvedByProbe int `json:"resolved_by_probe"` // submits whose answer was missing and was looked up
 	LeftProcesses   int `json:"left_processes"`    // that outlived their agent, runner or browser
 
+	Crashed   int            `json:"crashed"` // agents that ended though nobody had killed them
 	Seed      uint64         `json:"seed"`
 	Killed    map[string]int `json:"killed"` // processes: agent, runner, browser
 	Succeeded int            `json:"succeeded"`
@@ -29,4 +30,6 @@ type Figures struct {
 }
 
 // Bad reports whether a promise was broken.
-func (f Figures) Bad() bool { return f.Lost > 0 || f.Double > 0 || f.LeftProcesses > 0 }
+func (f Figures) Bad() bool {
+	return f.Lost > 0 || f.Double > 0 || f.LeftProcesses > 0 || f.Crashed > 0
+}

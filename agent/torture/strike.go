@@ -41,8 +41,11 @@ func (t *Torture) strike(ctx context.Context, b blow) error {
 	err := t.kill(agent, b)
 	agent.release()
 	select {
-	case <-agent.over: // killed, or ended by itself, which its log tells
-		return errors.Join(err, t.revive(ctx))
+	case <-agent.over:
+		if b.victim != Agent {
+			t.crashed = append(t.crashed, lastLine(t.o.log()))
+		}
+		return errors.Join(err, t.revive(context.WithoutCancel(ctx)))
 	default:
 		return err
 	}

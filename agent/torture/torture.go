@@ -46,6 +46,7 @@ type Torture struct {
 
 	kills   atomic.Int64
 	killed  map[string]int
+	crashed []string // last words of agents that ended though nobody had killed them
 	covered covered
 }
 
@@ -150,7 +151,7 @@ const learning = 2
 func (t *Torture) learn(ctx context.Context) error {
 	for range learning {
 		begun := time.Now()
-		if _, err := t.lanes.once(ctx); err != nil {
+		if _, err := t.lanes.once(ctx); err != nil && ctx.Err() == nil {
 			return err
 		}
 		t.length = time.Since(begun)

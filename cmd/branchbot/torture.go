@@ -65,13 +65,17 @@ func (c tortureCmd) Run(inv *cli.Invocation) (err error) {
 		return err
 	}
 	figures, err := s.run(inv)
-	if !figures.Bad() && err == nil && c.Keep == "" {
-		err = os.RemoveAll(s.dir)
-	} else {
-		figures.Folder = s.dir
-	}
-	if err != nil {
+	switch wrongUsage := err != nil && fault.Of(err).Class == fault.Usage; {
+	case wrongUsage && c.Keep == "":
+		return errors.Join(err, os.RemoveAll(s.dir))
+	case err != nil:
 		return fmt.Errorf("torture (seed %d, its device is kept in %s): %w", c.Seed, s.dir, err)
+	case figures.Bad() || c.Keep != "":
+		figures.Folder = s.dir
+	default:
+		if err := os.RemoveAll(s.dir); err != nil {
+			return fmt.Errorf("remove torture's folder: %w", err)
+		}
 	}
 	return verdict(inv, figures)
 }
@@ -327,7 +331,8 @@ func verdict(inv *cli.Invocation, f torture.Figures) error {
 	}
 	switch {
 	case f.Bad():
-		return fault.New(fault.Application, "torture_failed", "a promise was broken: %d lost, %d double, %d processes left (seed %d)", f.Lost, f.Double, f.LeftProcesses, f.Seed).
+		return fault.New(fault.Application, "torture_failed", "a promise was broken: %d lost, %d double, %d processes left, %d crashes (seed %d)",
+			f.Lost, f.Double, f.LeftProcesses, f.Crashed, f.Seed).
 			WithHint("the tortured device is kept in %s; torture.log and its database tell what happened", f.Folder)
 	case f.Interrupted:
 		return fault.New(fault.Interrupted, "interrupted", "interrupted after %d kills; the figures are those so far", f.Kills)
