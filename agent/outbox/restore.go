@@ -45,10 +45,8 @@ func Restore(tx *store.Tx, former string, told ...wire.EpochBegan) error {
 	if err := s.cover(tx); err != nil {
 		return err
 	}
-	if len(s.spans) == 0 && former != "" {
-		s.spans = []span{{Epoch: former, From: 1}}
-	}
 	s.Acked = min(max(s.Acked, 1), s.Next)
+	former = s.name(former)
 	device, err := deviceName(tx)
 	if err != nil {
 		return err
@@ -60,6 +58,19 @@ func Restore(tx *store.Tx, former string, told ...wire.EpochBegan) error {
 		return fmt.Errorf("begin epoch: %w", err)
 	}
 	return s.save(tx)
+}
+
+// name finds the former epoch's name. When nothing tells it, what waited in it can
+// be sent under no name any more.
+func (s *state) name(former string) string {
+	if n := len(s.spans); n > 0 {
+		return s.spans[n-1].Epoch
+	}
+	s.spans = []span{{Epoch: former, From: 1}}
+	if former == "" {
+		s.First, s.Acked = s.Next, s.Next
+	}
+	return former
 }
 
 // begin opens the new epoch with the alert.

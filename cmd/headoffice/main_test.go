@@ -15,7 +15,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"headoffice": main})
+	testscript.Main(m, map[string]func(){"headoffice": main, "crashing-office": crashingOffice, "branch": branch})
 }
 
 func TestScripts(t *testing.T) {
@@ -39,7 +39,11 @@ type process struct {
 // serve starts the program and waits until it has said where it listens.
 func serve(t *testing.T, data string) *process {
 	t.Helper()
-	cmd := exec.Command("headoffice", "serve", "--data", data, "--listen", "127.0.0.1:0", "--json")
+	return startProcess(t, exec.Command("headoffice", "serve", "--data", data, "--listen", "127.0.0.1:0", "--json"))
+}
+
+func startProcess(t *testing.T, cmd *exec.Cmd) *process {
+	t.Helper()
 	cmd.Stderr = os.Stderr
 	if !testing.Verbose() {
 		cmd.Stderr = io.Discard
