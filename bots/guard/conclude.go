@@ -56,6 +56,8 @@ func (s *submission) follow(ctx context.Context, held *reply) []*reply {
 		case last = <-s.attempt.pages:
 		case <-ctx.Done():
 			return trail
+		case <-s.page().Done():
+			return trail
 		}
 		if last == nil {
 			return trail

@@ -32,6 +32,21 @@ type Driver interface {
 	Abandon(ctx context.Context)
 }
 
+// Mortal is a Driver that can lose what it presses in. What only that could still
+// do is not waited for any longer.
+type Mortal interface {
+	// Page ends when the page is gone; the cause says why.
+	Page() context.Context
+}
+
+// page is that of a mortal driver; others have one that never ends.
+func (s *submission) page() context.Context {
+	if m, ok := s.driver.(Mortal); ok {
+		return m.Page()
+	}
+	return context.Background()
+}
+
 // Recorder journals the records of one submit. modules.Scope is one.
 type Recorder interface {
 	Record(ctx context.Context, kind wire.RecordKind, data any) error

@@ -216,6 +216,8 @@ func (s *submission) press(ctx context.Context) <-chan error {
 func (s *submission) waitForRequest(ctx context.Context, pressed <-chan error) (*exchange, error) {
 	watched, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	page := s.page()
+	defer context.AfterFunc(page, func() { cancel(fmt.Errorf("press: %w", context.Cause(page))) })()
 	relayed := make(chan struct{})
 	go func() {
 		defer close(relayed)

@@ -64,7 +64,13 @@ type driver struct {
 	work   sync.WaitGroup
 }
 
-var _ guard.Driver = (*driver)(nil)
+var (
+	_ guard.Driver = (*driver)(nil)
+	_ guard.Mortal = (*driver)(nil)
+)
+
+// Page ends when the page crashes, falls silent or goes with its browser.
+func (d *driver) Page() context.Context { return d.page.tab.gone }
 
 // Press presses the submit button, and goes on watching for a box that asks back.
 func (d *driver) Press(ctx context.Context) error {

@@ -33,7 +33,7 @@ type tab struct {
 	session proto.TargetSessionID
 	target  proto.TargetTargetID
 	popups  []pack.Popup
-	gone    context.Context // ends when the page crashes or is closed; the cause is the fault
+	gone    context.Context // ends when the page crashes, falls silent, is closed or goes with its browser; the cause is the fault
 	end     context.CancelCauseFunc
 
 	heart heart // the watch's own
@@ -59,7 +59,7 @@ func (b *chromium) open(ctx context.Context, in proto.BrowserBrowserContextID, p
 		return nil, err
 	}
 	t := &tab{browser: b, session: attached.SessionID, target: target, popups: popups}
-	t.gone, t.end = context.WithCancelCause(context.Background())
+	t.gone, t.end = context.WithCancelCause(b.ctx)
 	b.add(t)
 	if err := t.prepare(ctx, denied); err != nil {
 		t.close(ctx)
