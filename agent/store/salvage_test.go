@@ -104,19 +104,16 @@ func (w *wreckage) load(t *testing.T, dir string) {
 func (w *wreckage) locate(t *testing.T) {
 	t.Helper()
 	w.spans, w.seals = map[string][]span{}, map[string]span{}
-	leaves := map[int]bool{}
+	type found struct {
+		bucket     Bucket
+		key, bytes []byte
+		entry      int
+	}
+	var rows []found
 	tr := tree{image: image{file: bytes.NewReader(w.file), size: int64(len(w.file))}}
-	tr.visit = func(bucket Bucket, rows []element) bool {
-		for i, e := range rows {
-			at := bytes.Index(w.file, append(bytes.Clone(e.key), e.value...))
-			if at < 0 {
-				t.Fatalf("row %q is not in the file", e.key)
-			}
-			head := at - at%int(tr.unit)
-			leaves[head/int(tr.unit)] = true
-			sealed := span{at + len(e.key), at + len(e.key) + len(e.value)}
-			w.spans[string(place(bucket, e.key))] = []span{{at, sealed.to}, {head + pageHeader + i*pageElement, head + pageHeader + (i+1)*pageElement}}
-			w.seals[string(place(bucket, e.key))] = sealed
+	tr.visit = func(bucket Bucket, list []element) bool {
+		for i, e := range list {
+			rows = append(rows, found{bucket, bytes.Clone(e.key), slices.Concat(e.key, e.value), i})
 		}
 		return true
 	}
@@ -124,12 +121,30 @@ func (w *wreckage) locate(t *testing.T) {
 	if len(tr.holes) > 0 || !tr.sound {
 		t.Fatalf("a file that is whole has %d holes", len(tr.holes))
 	}
+	heads := headsOf(t, &tr)
+	leaves := map[int]bool{}
+	for _, row := range rows {
+		from := 0
+		for { // older copies of the same bytes stand in free pages
+			from += bytes.Index(w.file[from:], row.bytes)
+			if tr.seen[from/int(tr.unit)] {
+				break
+			}
+			from++
+		}
+		page := heads[from/int(tr.unit)]
+		leaves[page] = true
+		head := page * int(tr.unit)
+		at, to := string(place(row.bucket, row.key)), from+len(row.bytes)
+		w.spans[at] = []span{{from, to}, {head + pageHeader + row.entry*pageElement, head + pageHeader + (row.entry+1)*pageElement}}
+		w.seals[at] = span{from + len(row.key), to}
+	}
 	unit := int(tr.unit)
 	w.file = w.file[:int(tr.header.pages)*unit] // bbolt makes files longer than they need be
 	root := span{int(tr.header.root) * unit, int(tr.header.root+1) * unit}
 	w.trunk = append(w.trunk, span{0, 2 * unit}, root)
 	for page, placed := range tr.seen {
-		if placed && !leaves[page] {
+		if placed && !leaves[heads[page]] {
 			w.trunk = append(w.trunk, span{page * unit, (page + 1) * unit})
 		}
 	}
@@ -138,6 +153,29 @@ func (w *wreckage) locate(t *testing.T) {
 			w.spans[at] = append(spans[:1], root)
 		}
 	}
+}
+
+// headsOf tells of each page in which one its head is: rows flow over.
+func headsOf(t *testing.T, tr *tree) map[int]int {
+	t.Helper()
+	heads := map[int]int{}
+	var buf []byte
+	for id := 2; id < len(tr.seen); id++ {
+		if !tr.seen[id] {
+			continue
+		}
+		p, err := tr.read(uint64(id), &buf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		head := id
+		for range p.overflow {
+			heads[id] = head
+			id++
+		}
+		heads[id] = head
+	}
+	return heads
 }
 
 // harm is one way to damage bytes; it returns what it touched.
