@@ -22,6 +22,10 @@ const business = "business"
 func (r *run) finish(output json.RawMessage, err error) host.Finish {
 	f := host.Finish{State: wire.Succeeded, Output: output, Forms: r.host.forms}
 	err = r.reason(err)
+	if code := fault.Code(r.unwritten); err != nil && (code == "disk_full" || code == "disk_failed") {
+		// What happened is not on disk. That is no end: the run is taken up again.
+		return host.Finish{State: wire.Failed, Exception: exception(r.unwritten), Forms: r.host.forms}
+	}
 	if path := r.past.openSubmit(); path != "" && fault.Code(err) != "in_doubt" {
 		doubt := inDoubt(path)
 		if err != nil {

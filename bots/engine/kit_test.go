@@ -30,6 +30,7 @@ version: 1.0.0
 title: Test
 inputs: {word: {type: text, optional: true}}
 capabilities: {documents: [text, cn_id_card]}
+retry: {attempts: 1, backoff: 1ms}
 `
 
 // newPack makes a pack of one script, and further files as name, content.

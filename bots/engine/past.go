@@ -2,6 +2,7 @@ package engine
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 
 	"branchbot/internal/fault"
@@ -16,6 +17,7 @@ type past struct {
 	attempts map[string]int                  // highest attempt, by path
 	calls    map[wire.JournalKey]recorded    // newest value of a call; Attempt is 0 in the key
 	submits  map[string][]wire.JournalRecord // records of a step's submit, by path
+	waits    map[string]wire.JournalRecord   // the wait with which a step's records end, by path
 	outside  []recorded                      // what happened outside any step, in order
 	cursor   int                             // how much of outside this evaluation has met
 	begun    string                          // top-level step that had begun and not finished
@@ -31,7 +33,7 @@ type recorded struct {
 func remember(journal []wire.JournalRecord) *past {
 	p := &past{
 		finished: map[string]json.RawMessage{}, failures: map[string][]*wire.Exception{}, attempts: map[string]int{},
-		calls: map[wire.JournalKey]recorded{}, submits: map[string][]wire.JournalRecord{},
+		calls: map[wire.JournalKey]recorded{}, submits: map[string][]wire.JournalRecord{}, waits: map[string]wire.JournalRecord{},
 	}
 	for _, record := range journal {
 		p.add(record)
@@ -46,7 +48,10 @@ const stepCall = "step"
 func (p *past) add(record wire.JournalRecord) {
 	path := record.Key.Step
 	p.attempts[path] = max(p.attempts[path], record.Key.Attempt)
+	delete(p.waits, path)
 	switch record.Kind {
+	case wire.RecordTimer:
+		p.waits[path] = record
 	case wire.RecordResult:
 		var data wire.ResultData
 		if json.Unmarshal(record.Data, &data) != nil {
@@ -122,13 +127,13 @@ func (p *past) next(key wire.JournalKey, args string) (json.RawMessage, bool, er
 	if p.cursor < len(p.outside) {
 		want := p.outside[p.cursor]
 		if want.key != key || want.args != args {
-			return nil, false, diverged(name(want.key), name(key))
+			return nil, false, diverged(name(want.key, want.args), name(key, args))
 		}
 		p.cursor++
 		return want.value, true, nil
 	}
 	if p.begun != "" && p.begun != key.Step {
-		return nil, false, diverged("step "+p.begun, name(key))
+		return nil, false, diverged("step "+p.begun, name(key, args))
 	}
 	p.begun = ""
 	return nil, false, nil
@@ -138,18 +143,19 @@ func (p *past) next(key wire.JournalKey, args string) (json.RawMessage, bool, er
 func (p *past) complete() error {
 	switch {
 	case p.cursor < len(p.outside):
-		return diverged(name(p.outside[p.cursor].key), "the end of the script")
+		return diverged(name(p.outside[p.cursor].key, p.outside[p.cursor].args), "the end of the script")
 	case p.begun != "":
 		return diverged("step "+p.begun, "the end of the script")
 	}
 	return nil
 }
 
-func name(key wire.JournalKey) string {
+// name says which call it is, so that two that differ read differently.
+func name(key wire.JournalKey, args string) string {
 	if key.Call == stepCall {
 		return "step " + key.Step
 	}
-	return key.Call
+	return fmt.Sprintf("%s (call %d, arguments %.15s)", key.Call, key.Ordinal, args)
 }
 
 func diverged(before, now string) error {

@@ -40,6 +40,8 @@ type run struct {
 	inside  int          // calls back into the script that are under way (login, probe)
 	limit   error        // which limit of our own stopped the script
 	log     logBudget
+	// unwritten is why the latest record could not be written.
+	unwritten error
 }
 
 var _ modules.Runtime = (*run)(nil)
@@ -207,6 +209,9 @@ func (r *run) Recorded(_ *starlark.Thread, call string, args any, do func(contex
 
 // live does the call and journals what it gave before the script sees it.
 func (r *run) live(key wire.JournalKey, digest string, do func(context.Context) (any, error)) (json.RawMessage, error) {
+	if err := r.mayBegin(); err != nil {
+		return nil, err
+	}
 	event := host.Event{Kind: "call", Step: key.Step, Name: key.Call, Attempt: key.Attempt, State: "running"}
 	began := r.observe(event)
 	raw, err := perform(r.ctx, do)
@@ -242,7 +247,7 @@ func (r *run) append(record wire.JournalRecord, data any) error {
 	}
 	record.Data = raw
 	written, err := r.host.Append(context.WithoutCancel(r.ctx), record)
-	if err != nil {
+	if r.unwritten = err; err != nil {
 		return err
 	}
 	r.past.add(written)

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -17,8 +16,6 @@ import (
 	"branchbot/internal/fault"
 	"branchbot/internal/wire"
 )
-
-const maxBackoff = time.Minute
 
 // step is step(name, fn): what is not done again.
 func (r *run) step(thread *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, kwargs []starlark.Tuple) (starlark.Value, error) {
@@ -69,6 +66,9 @@ func (r *run) work(thread *starlark.Thread, path string, fn starlark.Callable) (
 	if err := r.failedBefore(path); err != nil {
 		return nil, err
 	}
+	if err := r.rest(path); err != nil {
+		return nil, err
+	}
 	for looked := false; ; {
 		raw, err := r.attempt(thread, path, fn)
 		if err == nil {
@@ -79,6 +79,7 @@ func (r *run) work(thread *starlark.Thread, path string, fn starlark.Callable) (
 		case open && !looked && r.canSettle(err):
 			looked = true // the next attempt begins with the look-up
 		case !open && r.canRetry(path, err):
+			r.repair(err, len(r.past.failures[path]))
 			if err := r.pause(path); err != nil {
 				return nil, err
 			}
@@ -136,9 +137,14 @@ func (r *run) body(thread *starlark.Thread, s *scope, fn starlark.Callable) (jso
 		if found {
 			return encodeReceipt(receipt)
 		}
+		r.repair(notThere(s.path), freshBrowser)
 	}
+	if err := r.mayBegin(); err != nil {
+		return nil, err
+	}
+	inTime := r.bound(s.path)
 	value, err := starlark.Call(thread, fn, nil, nil)
-	if err != nil {
+	if err = inTime(err); err != nil {
 		return nil, err
 	}
 	if s.receipt != nil {
@@ -195,7 +201,7 @@ func (r *run) canRetry(path string, err error) bool {
 	e := fault.Of(err)
 	return e.Retryable && (e.Class == fault.Application || e.Class == fault.Unreachable) &&
 		!isSettled(err) && r.ctx.Err() == nil && r.limit == nil &&
-		len(r.past.failures[path]) < r.config.Pack.Manifest.Retry.Attempts
+		len(r.past.failures[path]) < r.retryOf(path).Attempts
 }
 
 // failedBefore is the recorded failure of a step that another attempt cannot help.
@@ -205,27 +211,11 @@ func (r *run) failedBefore(path string) error {
 		return nil // the submit's own records say more
 	}
 	last := failures[len(failures)-1]
-	if last.Kind != business && len(failures) < max(1, r.config.Pack.Manifest.Retry.Attempts) {
+	if last.Kind != business && len(failures) < r.retryOf(path).Attempts {
 		return nil
 	}
 	e := fault.New(fault.Class(last.Class), last.Code, "%s", last.Message).WithHint("%s", last.Hint)
 	return whereError{e, last.Where}
-}
-
-// pause waits before the next attempt, longer each time.
-func (r *run) pause(path string) error {
-	wait := r.config.Pack.Manifest.Retry.Backoff
-	for range len(r.past.failures[path]) - 1 {
-		wait = min(2*wait, maxBackoff)
-	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-r.ctx.Done():
-		return context.Cause(r.ctx)
-	}
 }
 
 // isFailure: the step itself failed, not the run around it, and nothing of it is open.

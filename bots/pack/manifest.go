@@ -1,6 +1,9 @@
 package pack
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // Manifest is pack.yaml: what the bot is called, what it takes, what it may
 // touch, and what every request that changes something must look like.
@@ -20,6 +23,7 @@ type Manifest struct {
 	OnPopup      []Popup            `yaml:"on_popup"`
 	Limits       Limits             `yaml:"limits"`
 	Retry        Retry              `yaml:"retry"`
+	Steps        map[string]Retry   `yaml:"steps"` // by the step's name, where it differs
 	Review       ReviewPolicy       `yaml:"review"`
 }
 
@@ -162,10 +166,40 @@ type Limits struct {
 	Steps  uint64        `yaml:"steps"`  // Starlark steps, 0: the engine's default
 }
 
-// Retry of application exceptions, per step.
+// Retry says how a step is tried again after an application exception that may
+// pass by itself. Zero means: as for all steps, else the default.
 type Retry struct {
-	Attempts int           `yaml:"attempts"`
-	Backoff  time.Duration `yaml:"backoff"`
+	Attempts int           `yaml:"attempts"` // in all
+	Backoff  time.Duration `yaml:"backoff"`  // before the second attempt; doubled each time, up to MaxBackoff
+	Deadline time.Duration `yaml:"deadline"` // of one attempt
+}
+
+// Defaults of Retry, and the longest wait between two attempts.
+const (
+	DefaultAttempts = 3
+	DefaultBackoff  = 2 * time.Second
+	DefaultDeadline = 5 * time.Minute
+	MaxBackoff      = time.Minute
+)
+
+// RetryOf is how the step with this name is tried again.
+func (m *Manifest) RetryOf(step string) Retry {
+	own := m.Steps[step]
+	return Retry{
+		Attempts: cmp.Or(own.Attempts, m.Retry.Attempts, DefaultAttempts),
+		Backoff:  cmp.Or(own.Backoff, m.Retry.Backoff, DefaultBackoff),
+		Deadline: cmp.Or(own.Deadline, m.Retry.Deadline, DefaultDeadline),
+	}
+}
+
+// Wait is how long to wait after so many failures: the same wait doubled each
+// time, so that two runs that meet the same trouble wait alike.
+func (r Retry) Wait(failures int) time.Duration {
+	wait := r.Backoff
+	for i := 1; i < failures && wait < MaxBackoff; i++ {
+		wait *= 2
+	}
+	return min(wait, max(r.Backoff, MaxBackoff))
 }
 
 // ReviewPolicy says when a second person must look.

@@ -195,8 +195,15 @@ func (d *decoder) rest(m *Manifest) {
 	within("limits/time", int64(m.Limits.Time), int64(time.Second), int64(24*time.Hour), "1s to 24h")
 	within("limits/memory", m.Limits.Memory, 64<<20, 8<<30, "64MiB to 8GiB")
 	within("limits/log", m.Limits.Log, 1, 64<<20, "up to 64MiB")
-	within("retry/attempts", int64(m.Retry.Attempts), 1, 10, "1 to 10")
-	within("retry/backoff", int64(m.Retry.Backoff), 0, int64(10*time.Minute), "up to 10m")
+	retry := func(path string, r Retry) {
+		within(join(path, "attempts"), int64(r.Attempts), 1, 10, "1 to 10")
+		within(join(path, "backoff"), int64(r.Backoff), int64(time.Millisecond), int64(10*time.Minute), "1ms to 10m")
+		within(join(path, "deadline"), int64(r.Deadline), int64(time.Second), int64(24*time.Hour), "1s to 24h")
+	}
+	retry("retry", m.Retry)
+	for _, name := range slices.Sorted(maps.Keys(m.Steps)) {
+		retry("steps/"+name, m.Steps[name])
+	}
 	if over := m.Review.SecondPerson.AmountOver; over != "" {
 		if _, err := parseAmount(over); err != nil {
 			d.problem("review/second_person/amount_over", "wrong_value", `for example "100000.00"`, "amount_over: %v", err)
