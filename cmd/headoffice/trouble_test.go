@@ -64,6 +64,7 @@ type running struct {
 	orders io.WriteCloser
 	read   sync.WaitGroup
 	told   []string // valid once it has ended
+	count  chan struct{}
 	err    strings.Builder
 }
 
@@ -75,7 +76,7 @@ func (s *scene) start(at string) *running {
 
 func startBranch(t *testing.T, dir, at string) *running {
 	t.Helper()
-	r := &running{cmd: exec.Command("branch", dir)}
+	r := &running{cmd: exec.Command("branch", dir), count: make(chan struct{}, 1000)}
 	r.cmd.Env, r.cmd.Stderr = append(os.Environ(), dieAt+"="+at), &r.err
 	out, err := r.cmd.StdoutPipe()
 	if err != nil {
@@ -90,6 +91,10 @@ func startBranch(t *testing.T, dir, at string) *running {
 	r.read.Go(func() {
 		for lines := bufio.NewScanner(out); lines.Scan(); {
 			r.told = append(r.told, lines.Text())
+			select {
+			case r.count <- struct{}{}:
+			default: // nobody waits for more than that
+			}
 		}
 	})
 	t.Cleanup(func() { _ = r.kill() })
