@@ -82,7 +82,7 @@ func (db *DB) ingestApart(ctx context.Context, tx *sql.Tx, batch store.Batch) (s
 	result, err := (&taking{ctx: ctx, tx: tx, db: db, batch: batch}).run()
 	end := `RELEASE batch`
 	if err != nil {
-		result, end = store.Result{Err: err}, `ROLLBACK TO batch; RELEASE batch`
+		result, end = store.Result{Err: named(err)}, `ROLLBACK TO batch; RELEASE batch`
 	}
 	if _, err := tx.ExecContext(ctx, end); err != nil {
 		return store.Result{}, errors.Join(result.Err, fmt.Errorf("end batch: %w", err))

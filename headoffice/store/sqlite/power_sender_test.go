@@ -5,6 +5,7 @@ package sqlite
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -27,8 +28,10 @@ type sender struct {
 // record is what a device sends under a seq, always the same.
 func (s *sender) record(seq uint64) store.Record {
 	text := strings.Repeat(fmt.Sprintf("%s-%d ", s.id, seq), 1+int(seq*seq%400))
-	run := wire.Run{Run: fmt.Sprintf("run_%s_%d", s.id, seq), Bot: "account-opening", State: wire.Succeeded, Started: time.Unix(int64(seq), 0)}
-	return store.Record{Seq: seq, Raw: []byte(`"` + text + `"`), Digest: fmt.Sprint(seq), Kind: "run", Subject: run.Run, Run: &run}
+	run := wire.Run{Run: fmt.Sprintf("run_%s_%d", s.id, seq), Bot: "account-opening", State: wire.Succeeded, Started: time.Unix(int64(seq), 0).UTC(), BusinessDate: text}
+	body, _ := json.Marshal(run) // never fails, nor does the next
+	raw, _ := json.Marshal(wire.Record{V: 1, Device: s.id, Epoch: "e", Seq: seq, Kind: wire.KindRun, Subject: run.Run, Body: body})
+	return store.Record{Seq: seq, Raw: raw, Digest: wire.Digest(raw), Kind: wire.KindRun, Subject: run.Run, Run: &run}
 }
 
 func (o *office) enrol(ctx context.Context, db *DB) error {

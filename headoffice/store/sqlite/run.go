@@ -20,9 +20,9 @@ FROM runs r JOIN epochs e ON e.id = r.epoch %s `
 
 func runQuery(whole bool) string {
 	if whole {
-		return fmt.Sprintf(selectRuns, "i.raw", "JOIN inbox i ON i.epoch = r.epoch AND i.seq = r.seq")
+		return fmt.Sprintf(selectRuns, "i.raw, i.digest", "JOIN inbox i ON i.epoch = r.epoch AND i.seq = r.seq")
 	}
-	return fmt.Sprintf(selectRuns, "NULL", "")
+	return fmt.Sprintf(selectRuns, "NULL, ''", "")
 }
 
 // Runs implements store.Store.
@@ -35,7 +35,7 @@ func (db *DB) runs(ctx context.Context, query string, args ...any) iter.Seq2[sto
 	return func(yield func(store.RunRow, error) bool) {
 		rows, err := db.read.QueryContext(ctx, query, args...)
 		if err != nil {
-			yield(store.RunRow{}, fmt.Errorf("list runs: %w", err))
+			yield(store.RunRow{}, fmt.Errorf("list runs: %w", named(err)))
 			return
 		}
 		defer rows.Close()
@@ -46,7 +46,7 @@ func (db *DB) runs(ctx context.Context, query string, args ...any) iter.Seq2[sto
 			}
 		}
 		if err := rows.Err(); err != nil {
-			yield(store.RunRow{}, fmt.Errorf("list runs: %w", err))
+			yield(store.RunRow{}, fmt.Errorf("list runs: %w", named(err)))
 		}
 	}
 }
@@ -91,13 +91,17 @@ func scanRun(row scanner) (store.RunRow, error) {
 	var r store.RunRow
 	var received, started, finished int64
 	var raw []byte
-	err := row.Scan(&r.Device, &r.Run, &r.Epoch, &r.Seq, &received, &r.Bot, &r.Version, &r.State, &r.Exception, &started, &finished, &raw)
+	var digest string
+	err := row.Scan(&r.Device, &r.Run, &r.Epoch, &r.Seq, &received, &r.Bot, &r.Version, &r.State, &r.Exception, &started, &finished, &raw, &digest)
 	if err != nil {
-		return store.RunRow{}, fmt.Errorf("read run: %w", err)
+		return store.RunRow{}, fmt.Errorf("read run: %w", named(err))
 	}
 	r.Received, r.Started, r.Finished = moment(received), moment(started), moment(finished)
 	if raw == nil {
 		return r, nil
+	}
+	if err := whole(r, raw, digest); err != nil {
+		return store.RunRow{}, err
 	}
 	var record wire.Record
 	if err := json.Unmarshal(raw, &record); err != nil {

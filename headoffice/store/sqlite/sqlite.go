@@ -34,7 +34,7 @@ type DB struct {
 var _ store.Store = (*DB)(nil)
 
 // Create opens the file at path, making and migrating it as needed.
-// Code: database_newer.
+// Codes: database_newer, database_damaged.
 func Create(ctx context.Context, path string) (*DB, error) {
 	db, err := connect(path)
 	if err != nil {
@@ -45,13 +45,13 @@ func Create(ctx context.Context, path string) (*DB, error) {
 		err = db.prepare(ctx)
 	}
 	if err != nil {
-		return nil, errors.Join(err, db.Close())
+		return nil, errors.Join(named(err), db.Close())
 	}
 	return db, nil
 }
 
 // Open opens a file that exists and has this program's layout.
-// Codes: database_missing, database_newer, database_older.
+// Codes: database_missing, database_newer, database_older, database_damaged.
 func Open(ctx context.Context, path string) (*DB, error) {
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 		return nil, fault.New(fault.Usage, "database_missing", "there is no head office database at %s", path).
@@ -66,7 +66,7 @@ func Open(ctx context.Context, path string) (*DB, error) {
 		err = db.prepare(ctx)
 	}
 	if err != nil {
-		return nil, errors.Join(err, db.Close())
+		return nil, errors.Join(named(err), db.Close())
 	}
 	return db, nil
 }
@@ -121,13 +121,13 @@ func (db *DB) Close() error {
 func (db *DB) change(ctx context.Context, fn func(tx *sql.Tx) error) error {
 	tx, err := db.write.BeginTx(ctx, nil)
 	if err != nil {
-		return fmt.Errorf("begin: %w", err)
+		return fmt.Errorf("begin: %w", named(err))
 	}
 	if err := fn(tx); err != nil {
-		return errors.Join(err, tx.Rollback())
+		return errors.Join(named(err), tx.Rollback())
 	}
 	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("commit: %w", err)
+		return fmt.Errorf("commit: %w", named(err))
 	}
 	return nil
 }
