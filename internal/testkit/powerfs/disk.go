@@ -15,6 +15,9 @@ type Options struct {
 	Garbage Garbage
 	// Lying makes fsync answer and forget.
 	Lying bool
+	// FailingSync makes the nth fsync from now on answer EIO and lose what was written, as a
+	// kernel does that could not write: later syncs succeed without it, and its cache still shows it.
+	FailingSync int
 	// Size of the disk in bytes, 1 GiB when zero. A full one answers ENOSPC.
 	Size int64
 }

@@ -166,6 +166,17 @@ func (d *Disk) sync(f *file) {
 	}
 }
 
+// lose forgets what was written to a file since it was last synced. Its size stays.
+func (d *Disk) lose(f *file) {
+	for n := range f.unsaved {
+		if h := f.sectors[n]; h != nil {
+			d.used += used(h.durable) - used(h.now())
+			h.later = nil
+		}
+	}
+	clear(f.unsaved)
+}
+
 func (f *file) settleEntries() {
 	f.size.settle()
 	for name := range f.unsavedNames {

@@ -68,6 +68,10 @@ func (d *Disk) apply(op Op) syscall.Errno {
 	case Rename:
 		return d.rename(f, op.Name, d.files[op.To], op.New)
 	case Sync:
+		if d.options.FailingSync--; d.options.FailingSync == 0 {
+			d.lose(f)
+			return syscall.EIO
+		}
 		d.sync(f)
 		return 0
 	default:
