@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
 
 	"branchbot/agent/run"
 	"branchbot/agent/schedules"
@@ -28,12 +27,17 @@ func (a *Agent) night() (*scheduler.Loop, error) {
 	missed := func(tx *store.Tx, key scheduler.Key, reason string) error {
 		return a.runs.Missed(tx, configured[key.Schedule].Bot, key.Schedule, key.Due, reason)
 	}
-	begin := func(ctx context.Context, id string, _ time.Time) error { return a.begin(ctx, configured[id]) }
-	return scheduler.New(list, schedules.NewFired(a.store, missed), begin, a.logger("scheduler"), scheduler.WithClock(a.o.Now)), nil
+	begin := func(ctx context.Context, key scheduler.Key) error {
+		return a.begin(ctx, configured[key.Schedule], func(tx *store.Tx) error { return schedules.Begun(tx, key) })
+	}
+	fired := schedules.NewFired(a.store, missed)
+	fired.Told = a.uplink.Wake
+	return scheduler.New(list, fired, begin, a.logger("scheduler"), scheduler.WithClock(a.o.Now)), nil
 }
 
-// begin writes a scheduled run down and queues it.
-func (a *Agent) begin(ctx context.Context, s configs.Schedule) error {
+// begin writes a scheduled run down, with what else with writes in the same
+// transaction, and queues it.
+func (a *Agent) begin(ctx context.Context, s configs.Schedule, with func(tx *store.Tx) error) error {
 	values := map[string]json.RawMessage{}
 	for name, value := range s.Inputs {
 		raw, err := json.Marshal(value)
@@ -43,7 +47,7 @@ func (a *Agent) begin(ctx context.Context, s configs.Schedule) error {
 		values[name] = raw
 	}
 	view, err := a.runs.Create(ctx, run.Request{
-		Bot: s.Bot, Values: values, Trigger: run.TriggerSchedule, By: wire.By{Person: s.ID(), Kind: wire.BySystem},
+		Bot: s.Bot, Values: values, Trigger: run.TriggerSchedule, By: wire.By{Person: s.ID(), Kind: wire.BySystem}, With: with,
 	})
 	if err != nil {
 		a.owing.Store(true) // perhaps: makeUp looks
@@ -80,7 +84,7 @@ func (a *Agent) makeUpFor(ctx context.Context, fired *schedules.Fired, key sched
 			return err
 		}
 		a.o.Logger.Info("missed schedule is made up for", "schedule", key.Schedule, "due", key.Due)
-		return a.begin(ctx, s)
+		return a.begin(ctx, s, nil)
 	}
 	return nil
 }

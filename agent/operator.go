@@ -46,16 +46,26 @@ func (a *Agent) RunNow(ctx context.Context, in control.Trigger) (wire.Run, error
 	return a.runs.Execute(ctx, view.Run, run.Manner{Headed: in.Headed})
 }
 
-// Resume goes on with an interrupted run in the foreground, from its journal.
-func (a *Agent) Resume(ctx context.Context, id string, headed bool) (wire.Run, error) {
-	again, err := a.runs.Resumable(ctx, id)
-	if err != nil {
+// Resume goes on with an interrupted run, from its journal: in the foreground, or
+// in the daemon when its turn comes. It returns when the run is over or needs a person.
+func (a *Agent) Resume(ctx context.Context, in control.Resume) (wire.Run, error) {
+	again, err := a.runs.Resumable(ctx, in.Run)
+	switch {
+	case err != nil:
 		return wire.Run{}, err
+	case a.serving.Load():
+		if again {
+			view, err := a.runs.Get(in.Run)
+			if err != nil {
+				return wire.Run{}, err
+			}
+			a.runs.Go(in.Run, view.Trigger)
+		}
+		return a.runs.Await(ctx, in.Run)
+	case !again:
+		return a.runs.Get(in.Run)
 	}
-	if !again {
-		return a.runs.Get(id)
-	}
-	return a.runs.Execute(ctx, id, run.Manner{Headed: headed})
+	return a.runs.Execute(ctx, in.Run, run.Manner{Headed: in.Headed})
 }
 
 // Watch follows one run; leave must be called.

@@ -182,7 +182,7 @@ func (l *Loop) serve(ctx context.Context, key Key, missed string) error {
 	if !fresh {
 		return nil
 	}
-	if err := l.start(ctx, key.Schedule, key.Due); err != nil {
+	if err := l.start(ctx, key); err != nil {
 		return l.miss(ctx, key, fault.Code(err))
 	}
 	if err := l.fired.Started(ctx, key); err != nil {

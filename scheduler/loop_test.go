@@ -103,10 +103,10 @@ func (m *memory) Missed(_ context.Context, key Key, reason string) error {
 	return nil
 }
 
-func (m *memory) Start(_ context.Context, schedule string, due time.Time) error {
+func (m *memory) Start(_ context.Context, key Key) error {
 	defer m.lock()()
 	if m.refuse == nil {
-		m.note("start", schedule, due)
+		m.note("start", key.Schedule, key.Due)
 	}
 	return m.refuse
 }

@@ -33,7 +33,8 @@ type Fired interface {
 	// Fire writes the key, before the start. It returns false, and writes nothing,
 	// when there was such a key already.
 	Fire(ctx context.Context, key Key) (bool, error)
-	// Started notes that the start of a fired key was accepted.
+	// Started notes that the start of a fired key was accepted. Start may have noted
+	// it before, in the transaction that wrote down what it queued.
 	Started(ctx context.Context, key Key) error
 	// Unstarted returns the fired keys that are neither started nor missed.
 	Unstarted(ctx context.Context) ([]Key, error)
@@ -43,9 +44,9 @@ type Fired interface {
 	Missed(ctx context.Context, key Key, reason string) error
 }
 
-// Start queues a run and returns. An error makes the due time missed, with the
-// error's code as reason.
-type Start func(ctx context.Context, schedule string, due time.Time) error
+// Start queues a run for a fired key and returns. An error makes the due time
+// missed, with the error's code as reason.
+type Start func(ctx context.Context, key Key) error
 
 // Reasons of Missed; an error of Start adds its own code.
 const (

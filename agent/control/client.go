@@ -168,6 +168,11 @@ func (c *Client) Answer(ctx context.Context, in Answer) (wire.Run, error) {
 	return call[wire.Run](ctx, c, "answer", in)
 }
 
+// Resume asks for an interrupted run to go on and returns how it then stands.
+func (c *Client) Resume(ctx context.Context, in Resume) (wire.Run, error) {
+	return call[wire.Run](ctx, c, "resume", in)
+}
+
 // Outbox tells how the line to head office stands.
 func (c *Client) Outbox(ctx context.Context, in Nothing) (Outbox, error) {
 	return call[Outbox](ctx, c, "outbox", in)

@@ -21,6 +21,7 @@ type Operator interface {
 	Await(context.Context, string) (wire.Run, error) // until final, waiting or in doubt
 	Cancel(context.Context, Cancel) (wire.Run, error)
 	Answer(context.Context, Answer) (wire.Run, error)
+	Resume(context.Context, Resume) (wire.Run, error)
 	Outbox(context.Context, Nothing) (Outbox, error)
 	Enroll(context.Context, Enroll) (Enrolled, error)
 	SetSecret(context.Context, Secret) (Nothing, error)
@@ -72,6 +73,12 @@ type Answer struct {
 	NotSubmitted bool              `json:"not_submitted,omitempty"`
 	Fields       map[string]string `json:"fields,omitempty"`
 	Cancel       bool              `json:"cancel,omitempty"`
+}
+
+// Resume asks for an interrupted run to go on. Headed is for a run in the foreground.
+type Resume struct {
+	Run    string `json:"run"`
+	Headed bool   `json:"headed,omitempty"`
 }
 
 // Outbox is the state of the line to head office.

@@ -30,7 +30,7 @@ func bind[In, Out any](do func(context.Context, In) (Out, error)) method {
 func methods(op Operator) map[string]method {
 	return map[string]method{
 		"trigger": bind(op.Trigger), "runs": bind(op.Runs), "run": bind(op.Run), "await": bind(op.Await),
-		"cancel": bind(op.Cancel), "answer": bind(op.Answer), "outbox": bind(op.Outbox), "enroll": bind(op.Enroll),
+		"cancel": bind(op.Cancel), "answer": bind(op.Answer), "resume": bind(op.Resume), "outbox": bind(op.Outbox), "enroll": bind(op.Enroll),
 		"set_secret": bind(op.SetSecret), "secrets": bind(op.Secrets), "delete_secret": bind(op.DeleteSecret),
 		"set_site": bind(op.SetSite), "sites": bind(op.Sites), "delete_site": bind(op.DeleteSite),
 	}

@@ -67,7 +67,7 @@ func (m *Manager) takeUp(ctx context.Context, id string, died bool) (again bool,
 	var stop *host.Finish
 	err = m.journaled(ctx, wire.RecordSignal, func(tx *store.Tx) error {
 		view, err := journal.GetRun(tx, id)
-		if err != nil || settled(view.State) {
+		if err != nil || settled(view.State) || !died && m.activity(id) != nil { // a runner works on it
 			return err
 		}
 		records, err := journal.Read(tx, id)

@@ -19,6 +19,8 @@ type Report func(tx *store.Tx, key scheduler.Key, reason string) error
 type Fired struct {
 	store  *store.Store
 	report Report
+	// Told is called once a missed run is written down; nil calls nobody.
+	Told func()
 }
 
 var _ scheduler.Fired = (*Fired)(nil)
@@ -93,9 +95,17 @@ func (f *Fired) Fire(ctx context.Context, key scheduler.Key) (fresh bool, err er
 
 // Started notes that the run of a fired key is written down.
 func (f *Fired) Started(ctx context.Context, key scheduler.Key) error {
-	return f.store.Update(ctx, func(tx *store.Tx) error {
-		return put(tx, key, firing{Key: key, Fired: true, Started: true})
-	})
+	return f.store.Update(ctx, func(tx *store.Tx) error { return Begun(tx, key) })
+}
+
+// Begun is Started in the transaction that writes the run down: either both are
+// there after a crash, or neither.
+func Begun(tx *store.Tx, key scheduler.Key) error {
+	known, err := get(tx, key)
+	if err != nil || known.Started {
+		return err
+	}
+	return put(tx, key, firing{Key: key, Fired: true, Started: true})
 }
 
 // Unstarted returns the fired keys that are neither started nor missed.
@@ -115,7 +125,8 @@ func (f *Fired) Unstarted(context.Context) (keys []scheduler.Key, err error) {
 
 // Missed reports a due time that is not started.
 func (f *Fired) Missed(ctx context.Context, key scheduler.Key, reason string) error {
-	return f.store.Update(ctx, func(tx *store.Tx) error {
+	reported := false
+	err := f.store.Update(ctx, func(tx *store.Tx) error {
 		known, err := get(tx, key)
 		if err != nil {
 			return err
@@ -130,6 +141,11 @@ func (f *Fired) Missed(ctx context.Context, key scheduler.Key, reason string) er
 		if err := advance(tx, key); err != nil {
 			return err
 		}
+		reported = true
 		return f.report(tx, key, reason)
 	})
+	if err == nil && reported && f.Told != nil {
+		f.Told()
+	}
+	return err
 }

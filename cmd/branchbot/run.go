@@ -27,10 +27,13 @@ func (c runCmd) Run(inv *cli.Invocation) error {
 		return fault.New(fault.Usage, "usage", "name a PACK, or a run with --resume").WithHint("branchbot run --help")
 	}
 	t := control.Trigger{Trigger: run.TriggerManual, By: person(c.As), Headed: c.Headed}
-	if c.Resume == "" {
-		if err := errors.Join(choose(c.Pack, &t), c.fill(&t)); err != nil {
+	if c.Resume != "" {
+		asked, err := c.askAgent(inv)
+		if asked || err != nil {
 			return err
 		}
+	} else if err := errors.Join(choose(c.Pack, &t), c.fill(&t)); err != nil {
+		return err
 	}
 	a, err := c.open(inv, true)
 	if err != nil {
@@ -42,6 +45,26 @@ func (c runCmd) Run(inv *cli.Invocation) error {
 		return err
 	}
 	return show(inv, view)
+}
+
+// askAgent lets a running agent go on with the run; false when there is none.
+func (c runCmd) askAgent(inv *cli.Invocation) (asked bool, err error) {
+	config, _, err := c.load(inv)
+	if err != nil {
+		return false, err
+	}
+	client, err := dial(inv.Ctx, config.Data)
+	if errors.Is(err, control.ErrNoAgent) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	view, err := client.Resume(inv.Ctx, control.Resume{Run: c.Resume, Headed: c.Headed})
+	if err != nil {
+		return true, err
+	}
+	return true, show(inv, view)
 }
 
 func (c runCmd) execute(inv *cli.Invocation, a *agent.Agent, t control.Trigger) (view wire.Run, err error) {
@@ -56,7 +79,7 @@ func (c runCmd) execute(inv *cli.Invocation, a *agent.Agent, t control.Trigger) 
 		return progress(latest)
 	}, func() error {
 		if c.Resume != "" {
-			view, err = a.Resume(inv.Ctx, c.Resume, c.Headed)
+			view, err = a.Resume(inv.Ctx, control.Resume{Run: c.Resume, Headed: c.Headed})
 		} else {
 			view, err = a.RunNow(inv.Ctx, t)
 		}
