@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -48,7 +49,7 @@ func openKeeper(s *store.Store, dir string) (*evidence.Keeper, error) {
 // work runs all workers until the power fails. The error is one that was there
 // before: the disk was well and the store refused.
 func (d *device) work() (told int, err error) {
-	s, err := store.Open(context.Background(), store.Options{Dir: d.dir()})
+	s, err := d.open()
 	if err != nil {
 		return 0, d.unlessCut(err)
 	}
@@ -57,7 +58,7 @@ func (d *device) work() (told int, err error) {
 	if err != nil {
 		return 0, d.unlessCut(err)
 	}
-	workers, alone := d.workers, d.r.IntN(3) == 0
+	workers, alone := d.workers, d.r.IntN(2) == 0
 	if alone {
 		workers = workers[:1]
 	}
@@ -70,14 +71,32 @@ func (d *device) work() (told int, err error) {
 			for n := 1; refusals[i] == nil; n++ {
 				refusals[i] = w.change(s, keeper, r)
 				count.Add(1)
-				if alone && n%15 == 0 {
-					d.tidy(s)
+				if alone && n%8 == 0 {
+					d.tidy(s, r)
 				}
 			}
 		})
 	}
 	running.Wait()
 	return int(count.Load()) - len(workers), d.unlessCut(errors.Join(refusals...)) // the last change of each was refused
+}
+
+func (d *device) open() (*store.Store, error) {
+	return store.Open(context.Background(), store.Options{Dir: d.dir(), Reserve: 64 << 10})
+}
+
+// sameSnapshot finds the last promised snapshot, or a later one.
+func (d *device) sameSnapshot() error {
+	there, err := filepath.Glob(filepath.Join(d.dir(), store.SnapshotFolder, "*"))
+	if err != nil || d.snapshot == "" {
+		return err
+	}
+	for _, path := range there {
+		if filepath.Base(path) >= d.snapshot {
+			return nil
+		}
+	}
+	return fmt.Errorf("%w: snapshot %s", errLost, d.snapshot)
 }
 
 // unlessCut passes an error on that has no cut for its reason.
@@ -89,8 +108,13 @@ func (d *device) unlessCut(err error) error {
 }
 
 // tidy does what the agent does when it is idle.
-func (d *device) tidy(s *store.Store) {
-	if s.Compact(context.Background()) == nil {
+func (d *device) tidy(s *store.Store, r *rand.Rand) {
+	if r.IntN(2) == 0 {
+		if path, err := s.Snapshot(); err == nil {
+			d.found.snapshots++
+			d.snapshot = filepath.Base(path)
+		}
+	} else if s.Compact(context.Background()) == nil {
 		d.found.compacted++
 	}
 }
@@ -243,15 +267,29 @@ func (w *worker) sameRuns(tx *store.Tx) error {
 }
 
 // sameOutbox finds every promised record of all workers under its seq, no gap.
+// In a restored database the records wait under the former epoch.
 func (d *device) sameOutbox(s *store.Store) error {
 	all := newPromised()
 	for _, w := range d.workers {
 		maps.Copy(all.seqs, w.runs.seqs)
 	}
-	if len(all.seqs) == 0 {
+	switch {
+	case len(all.seqs) == 0:
 		return nil
+	case s.Restored() != nil:
+		return s.View(all.inOutbox)
 	}
 	return s.View(all.sameOutbox)
+}
+
+func (p *promised) inOutbox(tx *store.Tx) error {
+	for run, seq := range p.seqs {
+		line, err := tx.Get(store.Outbox, store.NumberKey(seq))
+		if err != nil || !bytes.Contains(line, []byte(run)) {
+			return fmt.Errorf("%w: the record of %s: %w", errLost, run, err)
+		}
+	}
+	return nil
 }
 
 func (w *worker) samePictures(keeper *evidence.Keeper) error {

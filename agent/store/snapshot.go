@@ -39,7 +39,7 @@ func (s *Store) snapshotFolder() string {
 // it in part. A restore takes every open run for possibly sent, so that is enough.
 func (s *Store) Snapshot() (path string, err error) {
 	folder := s.snapshotFolder()
-	if err := os.MkdirAll(folder, 0o700); err != nil {
+	if err := MakeFolder(folder); err != nil {
 		return "", fmt.Errorf("make a snapshot: %w", err)
 	}
 	at := s.Now()
