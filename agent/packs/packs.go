@@ -59,7 +59,7 @@ func (p *Packs) Keep(archive []byte) (*pack.Pack, error) {
 	if _, err := p.ByDigest(brought.Digest); err == nil {
 		return brought, nil
 	}
-	if err := os.MkdirAll(p.dir, 0o700); err != nil {
+	if err := store.MakeFolder(p.dir); err != nil {
 		return nil, fmt.Errorf("make pack folder: %w", err)
 	}
 	if err := store.WriteFile(p.path(brought.Digest), archive); err != nil {
