@@ -40,6 +40,7 @@ submits:
     settle: 20ms
     on_unknown: person
 harmless: [POST /harmless]
+retry: {attempts: 1, backoff: 1ms}
 `
 
 const script = `
