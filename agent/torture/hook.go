@@ -47,6 +47,19 @@ func NewHook(orders io.Reader, answers io.Writer) *Hook {
 	return &Hook{orders: bufio.NewScanner(orders), out: json.NewEncoder(answers)}
 }
 
+// Arm makes the hook stop at the point's passing before the first order comes: at
+// what happens while the agent starts.
+func (h *Hook) Arm(point string, passing int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.arm(point, passing)
+}
+
+// arm is called with the hook locked.
+func (h *Hook) arm(point string, passing int) {
+	h.point, h.left, h.released = point, passing, make(chan struct{})
+}
+
 // Point is the agent's Options.Point: it returns at once, unless this is where
 // torture wants to kill somebody.
 func (h *Hook) Point(name string) {
@@ -90,7 +103,7 @@ func (h *Hook) follow(line []byte) {
 	defer h.mu.Unlock()
 	switch o.Do {
 	case doArm:
-		h.point, h.left, h.released = o.Point, o.Passing, make(chan struct{})
+		h.arm(o.Point, o.Passing)
 	case doDisarm:
 		if h.point != "" { // else it was reached, and that has been said
 			h.point = ""

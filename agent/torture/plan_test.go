@@ -13,12 +13,13 @@ import (
 func TestPlanGoesRound(t *testing.T) {
 	t.Parallel()
 	points, victims := []string{"a", "b", "c", "d"}, []string{Agent, Runner, Browser}
-	p := newPlan(rand.New(rand.NewPCG(1, 0)), points, victims)
+	p := newPlan(rand.New(rand.NewPCG(1, 0)), points, victims, 2)
 	seen, random := map[blow]int{}, map[string]int{}
 	for range 2 * len(points) * len(victims) {
 		if b := p.next(); b.point == "" {
 			random[b.victim]++
 		} else {
+			b.passing = 0
 			seen[b]++
 		}
 	}

@@ -3,6 +3,7 @@ package torture
 import (
 	"math/rand/v2"
 	"slices"
+	"strings"
 
 	"branchbot/agent/run"
 )
@@ -22,8 +23,9 @@ func Points() []string {
 
 // blow is one intended kill. Without a point it falls at a random moment.
 type blow struct {
-	victim string
-	point  string
+	victim  string
+	point   string
+	passing int // at which it falls
 }
 
 // plan deals out the blows: every second one at a random moment, the others at
@@ -33,14 +35,15 @@ type plan struct {
 	random  *rand.Rand
 	victims []string
 	pairs   []blow
+	lanes   int // runs at once
 	dealt   int
 }
 
-func newPlan(random *rand.Rand, points, victims []string) *plan {
-	p := &plan{random: random, victims: victims}
+func newPlan(random *rand.Rand, points, victims []string, lanes int) *plan {
+	p := &plan{random: random, victims: victims, lanes: lanes}
 	for _, point := range points {
 		for _, victim := range victims {
-			p.pairs = append(p.pairs, blow{victim, point})
+			p.pairs = append(p.pairs, blow{victim: victim, point: point})
 		}
 	}
 	random.Shuffle(len(p.pairs), func(i, j int) { p.pairs[i], p.pairs[j] = p.pairs[j], p.pairs[i] })
@@ -53,7 +56,12 @@ func (p *plan) next() blow {
 	if p.dealt%2 == 1 || len(p.pairs) == 0 {
 		return blow{victim: p.victims[turn%len(p.victims)]}
 	}
-	return p.pairs[turn%len(p.pairs)]
+	b := p.pairs[turn%len(p.pairs)]
+	b.passing = 1 + p.random.IntN(p.lanes) // a run passes most points of the journal once,
+	if strings.HasPrefix(b.point, "store.") {
+		b.passing = 1 + p.random.IntN(10*p.lanes) // and those of the store with every record
+	}
+	return b
 }
 
 // covered is what was reached: point → victims killed there.

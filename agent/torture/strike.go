@@ -11,13 +11,8 @@ import (
 
 // strikes deals blows until enough of them have killed, or ctx ends.
 func (t *Torture) strikes(ctx context.Context) error {
-	victims := []string{Agent, Runner}
-	if t.o.Browser {
-		victims = append(victims, Browser)
-	}
-	plan := newPlan(t.random, Points(), victims)
 	for int(t.kills.Load()) < t.o.Kills && ctx.Err() == nil && t.lanes.failed() == nil {
-		if err := t.strike(ctx, plan.next()); err != nil {
+		if err := t.strike(ctx); err != nil {
 			return err
 		}
 		if err := t.graves.visit(); err != nil {
@@ -27,10 +22,17 @@ func (t *Torture) strikes(ctx context.Context) error {
 	return nil
 }
 
-// strike waits for the blow's moment, kills, and sees to it that an agent lives.
-func (t *Torture) strike(ctx context.Context, b blow) error {
-	agent := t.house.agent
-	held := t.await(ctx, agent, b)
+// strike waits for the next blow's moment, kills, and sees to it that an agent lives.
+func (t *Torture) strike(ctx context.Context) error {
+	agent, b := t.house.agent, t.due
+	if t.due = nil; b == nil {
+		next := t.plan.next()
+		b = &next
+		if b.point != "" {
+			agent.arm(*b)
+		}
+	}
+	held := t.await(ctx, agent, *b)
 	if ctx.Err() != nil {
 		agent.release()
 		return nil
@@ -38,7 +40,7 @@ func (t *Torture) strike(ctx context.Context, b blow) error {
 	if b.point != "" && !held {
 		b.point = "" // not reached in time: so it falls at a random moment
 	}
-	err := t.kill(agent, b)
+	err := t.kill(agent, *b)
 	agent.release()
 	select {
 	case <-agent.over:
@@ -51,12 +53,16 @@ func (t *Torture) strike(ctx context.Context, b blow) error {
 	}
 }
 
-// await waits for the moment: at the point, or uniformly over a run's length.
+// patience is how many lengths of a run a blow waits for its point.
+const patience = 4
+
+// await waits for the moment: at the point, or uniformly over a run's length and
+// as long again, for the runs that begin anew after the kill before.
 func (t *Torture) await(ctx context.Context, agent *tortured, b blow) (held bool) {
 	if b.point != "" {
-		return agent.catch(ctx, b.point, 1+t.random.IntN(3*t.o.Lanes), 2*t.length)
+		return agent.catch(ctx, patience*t.length)
 	}
-	timer := time.NewTimer(time.Duration(t.random.Int64N(int64(t.length) + 1)))
+	timer := time.NewTimer(time.Duration(t.random.Int64N(2*int64(t.length) + 1)))
 	defer timer.Stop()
 	select {
 	case <-timer.C:

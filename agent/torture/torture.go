@@ -38,6 +38,8 @@ type Options struct {
 type Torture struct {
 	o      Options
 	random *rand.Rand
+	plan   *plan
+	due    *blow // for which the agent was armed when it started
 	house  *house
 	lanes  *lanes
 	length time.Duration // of an undisturbed run
@@ -56,6 +58,11 @@ func New(o Options) *Torture {
 		o: o, random: rand.New(rand.NewPCG(o.Seed, 0)), house: newHouse(), began: time.Now(),
 		killed: map[string]int{}, covered: covered{},
 	}
+	victims := []string{Agent, Runner}
+	if o.Browser {
+		victims = append(victims, Browser)
+	}
+	t.plan = newPlan(t.random, Points(), victims, o.Lanes)
 	t.lanes = &lanes{o: o, house: t.house, told: map[string]bool{}}
 	return t
 }
@@ -96,28 +103,49 @@ func (t *Torture) Run(ctx context.Context) (Figures, error) {
 	return figures, nil
 }
 
-// awake starts the agent for the first time and gives it what the pack needs.
+// awake starts the agent for the first time, undisturbed, and gives it what the
+// pack needs.
 func (t *Torture) awake(ctx context.Context) error {
-	if err := t.revive(ctx); err != nil {
+	agent, _, err := t.o.start(ctx, blow{})
+	if err != nil {
 		return err
 	}
-	client, _ := t.house.now()
+	t.house.moveIn(agent)
+	client := agent.client
 	for _, secret := range t.o.Secrets {
 		if _, err := client.SetSecret(ctx, secret); err != nil {
-			return errors.Join(fmt.Errorf("set secret %s: %w", secret.Name, err), t.house.agent.kill())
+			return errors.Join(fmt.Errorf("set secret %s: %w", secret.Name, err), agent.kill())
 		}
 	}
 	return nil
 }
 
-// revive brings an agent to life on the folder.
+// revive brings an agent to life on the folder, armed for the next blow. One that
+// is to die before it even listens does, and the next one comes.
 func (t *Torture) revive(ctx context.Context) error {
-	agent, err := t.o.start(ctx)
-	if err != nil {
-		return err
+	for {
+		b := t.plan.next()
+		agent, held, err := t.o.start(ctx, b)
+		if err == nil && held {
+			err = t.kill(agent, b)
+			agent.release()
+			if b.victim == Agent {
+				if err != nil {
+					return err
+				}
+				continue
+			}
+			b = blow{victim: b.victim} // nobody to kill was there yet
+			_, late := agent.ready(ctx, t.o)
+			err = errors.Join(err, late)
+		}
+		if err != nil {
+			return err
+		}
+		t.due = &b
+		t.house.moveIn(agent)
+		return nil
 	}
-	t.house.moveIn(agent)
-	return nil
 }
 
 // inflict learns how long a run takes, then kills while the lanes work.

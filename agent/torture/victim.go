@@ -10,6 +10,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -30,30 +32,32 @@ type tortured struct {
 // startLimit bounds how long an agent may take until it listens: its database is small.
 const startLimit = time.Minute
 
-// start brings the agent to life and waits until it listens.
-func (o Options) start(ctx context.Context) (*tortured, error) {
-	cmd := exec.Command(o.Agent[0], append(o.Agent[1:], "--data", o.Dir)...) //nolint:noctx // it is killed by torture, and ends with its standard input
+// start brings the agent to life, armed for the blow, and waits until it listens
+// or is held at the blow's point already.
+func (o Options) start(ctx context.Context, b blow) (t *tortured, held bool, err error) {
+	cmd := exec.Command(o.Agent[0], append(slices.Clone(o.Agent[1:]), "--data", o.Dir, "--point", b.point, "--passing", strconv.Itoa(b.passing))...) //nolint:noctx // it is killed by torture, and ends with its standard input
 	cmd.Env = o.Env
 	detach(cmd)
 	logged, err := os.OpenFile(o.log(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("open the tortured agent's log: %w", err)
+		return nil, false, fmt.Errorf("open the tortured agent's log: %w", err)
 	}
 	defer func() { _ = logged.Close() }() // the agent has its own
 	cmd.Stderr = logged
-	t := &tortured{cmd: cmd, said: make(chan saying, 4), over: make(chan struct{})}
+	t = &tortured{cmd: cmd, said: make(chan saying, 4), over: make(chan struct{})}
 	if t.orders, err = cmd.StdinPipe(); err != nil {
-		return nil, fmt.Errorf("start agent: %w", err)
+		return nil, false, fmt.Errorf("start agent: %w", err)
 	}
 	answers, err := cmd.StdoutPipe()
 	if err != nil {
-		return nil, fmt.Errorf("start agent: %w", err)
+		return nil, false, fmt.Errorf("start agent: %w", err)
 	}
 	if err := cmd.Start(); err != nil {
-		return nil, fmt.Errorf("start agent: %w", err)
+		return nil, false, fmt.Errorf("start agent: %w", err)
 	}
 	go t.listen(answers)
-	return t, t.ready(ctx, o)
+	held, err = t.ready(ctx, o)
+	return t, held, err
 }
 
 func (o Options) log() string { return filepath.Join(o.Dir, "torture.log") }
@@ -71,24 +75,23 @@ func (t *tortured) listen(answers io.Reader) {
 	close(t.over)
 }
 
-func (t *tortured) ready(ctx context.Context, o Options) error {
-	late := time.NewTimer(startLimit)
-	defer late.Stop()
-	select {
-	case <-t.said:
-	case <-t.over:
-		return fault.New(fault.Application, "torture_agent", "the tortured agent ended at its start: %s", lastLine(o.log()))
-	case <-late.C:
-		return errors.Join(fault.New(fault.Application, "torture_agent", "the tortured agent does not listen after %s: %s", startLimit, lastLine(o.log())), t.kill())
-	case <-ctx.Done():
-		return errors.Join(context.Cause(ctx), t.kill())
+// ready waits until the agent listens, or is held at a point before that.
+func (t *tortured) ready(ctx context.Context, o Options) (held bool, err error) {
+	s, heard := t.hear(ctx, startLimit)
+	switch {
+	case heard && s.Say == sayReached:
+		return true, nil
+	case heard:
+		door, err := control.ReadDoor(o.Dir)
+		if err != nil {
+			return false, errors.Join(err, t.kill())
+		}
+		t.client = control.NewClient(door)
+		return false, nil
+	case ctx.Err() != nil:
+		return false, errors.Join(context.Cause(ctx), t.kill())
 	}
-	door, err := control.ReadDoor(o.Dir)
-	if err != nil {
-		return errors.Join(err, t.kill())
-	}
-	t.client = control.NewClient(door)
-	return nil
+	return false, errors.Join(fault.New(fault.Application, "torture_agent", "the agent did not start: %s", lastLine(o.log())), t.kill())
 }
 
 // order tells the agent something; one that is dead hears nothing.
@@ -99,9 +102,11 @@ func (t *tortured) order(o order) {
 	}
 }
 
-// catch holds the agent at the point's passing, or gives up when limit is over.
-func (t *tortured) catch(ctx context.Context, point string, passing int, limit time.Duration) (held bool) {
-	t.order(order{Do: doArm, Point: point, Passing: passing})
+// arm makes the agent stop at the blow's point.
+func (t *tortured) arm(b blow) { t.order(order{Do: doArm, Point: b.point, Passing: b.passing}) }
+
+// catch waits until the agent is held where it is armed, or gives up when limit is over.
+func (t *tortured) catch(ctx context.Context, limit time.Duration) (held bool) {
 	if s, heard := t.hear(ctx, limit); heard {
 		return s.Say == sayReached
 	}

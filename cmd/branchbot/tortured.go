@@ -13,7 +13,9 @@ import (
 // torturedCmd is the agent as torture starts it: the real one, with a hook at
 // every named point, on a folder that torture has made and on no other.
 type torturedCmd struct {
-	Data string `required:"" type:"path"`
+	Data    string `required:"" type:"path"`
+	Point   string // where it stops while it starts
+	Passing int
 }
 
 func (c torturedCmd) Run(inv *cli.Invocation) error {
@@ -29,6 +31,7 @@ func (c torturedCmd) Run(inv *cli.Invocation) error {
 		return err
 	}
 	hook := torture.NewHook(inv.In, inv.Out)
+	hook.Arm(c.Point, c.Passing)
 	ctx, stop := hook.Obey(inv.Ctx)
 	defer stop()
 	logger := inv.Logger(config.Log.Level, config.Log.Format)
