@@ -31,11 +31,27 @@ func Forget(tx *store.Tx) error {
 	return s.save(tx)
 }
 
+// ForgetBelow deletes what was sent before a place in line: to make room.
+func ForgetBelow(tx *store.Tx, place uint64) error {
+	s, err := load(tx)
+	if err != nil {
+		return err
+	}
+	if err := s.forgetBelow(tx, min(place, s.Acked)); err != nil {
+		return fmt.Errorf("forget sent records: %w", err)
+	}
+	return s.save(tx)
+}
+
 func (s *state) forget(tx *store.Tx) error {
 	end, err := s.keepFrom(tx)
 	if err != nil {
 		return err
 	}
+	return s.forgetBelow(tx, end)
+}
+
+func (s *state) forgetBelow(tx *store.Tx, end uint64) error {
 	for n := 0; s.First < end && n < maxForgotten; n++ {
 		key := store.NumberKey(s.First)
 		if err := errors.Join(tx.Delete(store.Outbox, key), tx.Delete(store.OutboxSent, key)); err != nil {

@@ -78,6 +78,35 @@ type deviceLine struct {
 	CertificateExpires *time.Time `json:"certificate_expires"`
 	Epoch              string     `json:"epoch"`
 	NextSeq            uint64     `json:"next_seq"`
+
+	Epochs []epochLine `json:"epochs"` // the present one first
+}
+
+// epochLine is one sequence of a device.
+type epochLine struct {
+	Epoch     string    `json:"epoch"`
+	NextSeq   uint64    `json:"next_seq"`
+	Present   bool      `json:"present"`
+	Gaps      []gapLine `json:"gaps"`      // records that neither side has any more
+	Conflicts int       `json:"conflicts"` // records of which two versions came
+}
+
+type gapLine struct {
+	First uint64    `json:"first"`
+	Last  uint64    `json:"last"`
+	Found time.Time `json:"found"`
+}
+
+func epochLines(epochs []store.Epoch) []epochLine {
+	lines := []epochLine{}
+	for _, e := range epochs {
+		line := epochLine{Epoch: e.Epoch, NextSeq: e.NextSeq, Present: e.Present, Conflicts: e.Conflicts, Gaps: []gapLine{}}
+		for _, gap := range e.Gaps {
+			line.Gaps = append(line.Gaps, gapLine{First: gap.First, Last: gap.Last, Found: gap.Found})
+		}
+		lines = append(lines, line)
+	}
+	return lines
 }
 
 // Run prints one line per device.
@@ -93,11 +122,16 @@ func (c *deviceListCmd) Run(inv *cli.Invocation) (err error) {
 	}
 	table := tabwriter.NewWriter(inv.Out, 0, 0, 2, ' ', 0)
 	for _, d := range devices {
+		epochs, err := db.Epochs(inv.Ctx, d.ID)
+		if err != nil {
+			return err
+		}
 		line := deviceLine{
 			Device: d.ID, State: d.State, HaltReason: d.HaltReason, Hostname: d.Hostname, Version: d.Version, Enrolled: d.Enrolled,
 			LastSeen: some(d.LastSeen), CertificateExpires: some(d.Certificate.Expires), Epoch: d.Epoch, NextSeq: d.NextSeq,
+			Epochs: epochLines(epochs),
 		}
-		err := inv.Print(line, func(io.Writer) {
+		err = inv.Print(line, func(io.Writer) {
 			fmt.Fprintf(table, "%s\t%s\t%s\t%d records\t%s\n", d.ID, d.State, d.Hostname, d.Taken(), d.HaltReason)
 		})
 		if err != nil {
