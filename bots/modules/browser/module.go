@@ -29,7 +29,7 @@ type module struct {
 
 	context  proto.BrowserBrowserContextID // of the run, "" is the browser's own
 	fresh    string                        // step and attempt the context was made for
-	stale    bool                          // the site has forgotten the session: the next open makes a new context
+	due      repair                        // what must be new at the next open
 	failed   bool                          // something failed here since the last repair
 	pulse    pulse
 	entered  map[string]bool   // logins done in this context
@@ -68,15 +68,15 @@ func (m *module) stop() error {
 		return nil
 	}
 	err := m.browser.Close()
-	m.browser, m.context, m.fresh, m.stale = nil, "", "", false
+	m.browser, m.context, m.fresh, m.due = nil, "", "", newPage
 	clear(m.entered)
 	return err
 }
 
 // ready makes sure that there is a living browser with the right context.
 func (m *module) ready(ctx context.Context, scope modules.Scope) error {
-	if m.browser != nil && m.browser.dead() {
-		m.rt.Logger().WarnContext(ctx, "browser is gone, starting another", "cause", context.Cause(m.browser.ctx))
+	if m.browser != nil && (m.due == newBrowser || m.browser.dead()) {
+		m.rt.Logger().WarnContext(ctx, "browser is gone or silent, starting another", "cause", context.Cause(m.browser.ctx))
 		if err := m.stop(); err != nil {
 			return fmt.Errorf("stop browser: %w", err)
 		}
@@ -85,7 +85,7 @@ func (m *module) ready(ctx context.Context, scope modules.Scope) error {
 	switch {
 	case m.browser == nil:
 		err = m.start(ctx)
-	case m.stale, maybeSent(scope) && m.fresh != attempt(scope):
+	case m.due == newSession, maybeSent(scope) && m.fresh != attempt(scope):
 		if err = m.renew(ctx); err != nil {
 			err = fmt.Errorf("make fresh browser context: %w", err)
 		}
@@ -113,6 +113,7 @@ func (m *module) start(ctx context.Context) error {
 		return err
 	}
 	m.browser = browser
+	m.mark()
 	m.rt.Logger().DebugContext(ctx, "browser started", "ms", time.Since(began).Milliseconds())
 	return nil
 }

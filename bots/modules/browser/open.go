@@ -38,7 +38,7 @@ func (m *module) open(thread *starlark.Thread, b *starlark.Builtin, args starlar
 	}
 	p, err := m.page(ctx, scope, to)
 	if err != nil {
-		m.failed = true
+		m.broke(err)
 		return nil, err
 	}
 	if err := m.arrive(ctx, thread, p, to, login, enter); err != nil {
@@ -168,13 +168,25 @@ func (m *module) arrive(ctx context.Context, thread *starlark.Thread, p *page, t
 	if m.entered[login] && !state.asksToSignIn(to) {
 		return state.ok(to) // a page that is denied now is signed out
 	}
+	if err := m.enter(ctx, thread, p, to, login, enter); err != nil {
+		m.due = max(m.due, newSession) // half a sign-in may be one
+		return err
+	}
+	return nil
+}
+
+// enter signs in and goes on to the address.
+func (m *module) enter(ctx context.Context, thread *starlark.Thread, p *page, to address, login string, enter starlark.Callable) error {
 	if err := m.signIn(thread, p, login, enter); err != nil {
 		return fmt.Errorf("login %s: %w", login, err)
 	}
-	if state, err = p.after(ctx, to); err != nil {
+	state, err := p.after(ctx, to)
+	switch {
+	case err != nil:
 		return err
-	}
-	if state.asksToSignIn(to) {
+	case state.asksToSignIn(to) && m.forgotten(ctx):
+		return sessionLost()
+	case state.asksToSignIn(to): // never tried again: it may lock the user out
 		return fault.New(fault.Application, "login_failed", "the site still asks to sign in after the login %s", login).
 			WithHint("check user and password: branchbot secret set")
 	}

@@ -132,6 +132,9 @@ func (p *page) visit(ctx context.Context, to string) (landing, error) {
 		return landing{}, err
 	}
 	if result.ErrorText != "" && (state.URL == blank || state.Document == p.document) {
+		if p.m.forgotten(ctx) {
+			return landing{}, sessionLost()
+		}
 		return landing{}, noPage(p.at)
 	}
 	p.document = state.Document

@@ -30,11 +30,11 @@ func (p *page) failed(err error) error {
 	if errors.As(err, &known) {
 		return err
 	}
-	p.m.failed = true
 	err = p.because(err)
 	if lost(fault.Code(err)) {
 		err = p.instead(err, asked)
 	}
+	p.m.broke(err)
 	ctx, e := p.m.rt.Context(), fault.Of(err)
 	if p.tab.trouble() == nil && ctx.Err() == nil && e.Class != fault.Usage && e.Code != "rejected" {
 		p.picture(ctx, "failure")
