@@ -28,17 +28,20 @@ var ErrNeeded = errors.New("the store is needed")
 // Room is the size of the database file and what of it is in use, in bytes.
 type Room struct{ Size, Used int64 }
 
-// Room tells how much of the file is in use.
-func (s *Store) Room() Room {
+// Room tells how much of the file is in use; nothing while the file cannot be read.
+func (s *Store) Room() (room Room) {
 	s.gate.RLock()
 	defer s.gate.RUnlock()
-	info, err := os.Stat(filepath.Join(s.o.Dir, FileName))
-	if err != nil {
-		return Room{}
+	_ = s.db.View(func(tx *bbolt.Tx) error { // see above
+		room.Used = tx.Size()
+		return nil
+	})
+	if info, err := os.Stat(filepath.Join(s.o.Dir, FileName)); err == nil {
+		room.Size = info.Size()
 	}
 	stats := s.db.Stats()
-	free := int64(stats.FreePageN+stats.PendingPageN) * int64(os.Getpagesize())
-	return Room{Size: info.Size(), Used: max(info.Size()-free, 0)}
+	room.Used = max(room.Used-int64(stats.FreePageN+stats.PendingPageN)*int64(os.Getpagesize()), 0)
+	return room
 }
 
 // Compact writes what is in use into a new file and puts it in the place of the
