@@ -136,9 +136,9 @@ func (c *checker) open(call *syntax.CallExpr) {
 	}
 	login := argument(call, 1, "login")
 	if name, ok := literal(login); ok {
-		if _, there := c.pack.Manifest.Logins[name]; !there {
+		if known, there := c.pack.Manifest.Logins[name]; !there || known.Authorization != "" {
 			start, _ := login.Span()
-			c.add(start, Error, "login_unknown", "name it under logins", fmt.Sprintf("the manifest has no login %q", name))
+			c.add(start, Error, "login_unknown", "name it under logins", fmt.Sprintf("the manifest has no login %q for pages", name))
 		}
 	}
 }
