@@ -137,9 +137,12 @@ func (s *Store) exchange(fresh string, c *compaction) error {
 		if err := os.Rename(fresh, path); err != nil {
 			return err
 		}
-		c.old = old
 		s.point("compact.renamed")
-		return syncDir(s.o.Dir)
+		if err := syncDir(s.o.Dir); err != nil {
+			return err // a power cut may bring the old file back: it is not overwritten
+		}
+		c.old = old
+		return nil
 	})
 	if c.old == nil && old != nil {
 		err = errors.Join(err, old.Close())

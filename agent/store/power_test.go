@@ -249,3 +249,36 @@ func (d *device) checkFile() error {
 	}
 	return err
 }
+
+// TestCompactionWithoutItsRename: the sync of the folder fails after the rename,
+// and then the power. Whichever file has the name then, everything is in it.
+func TestCompactionWithoutItsRename(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(soak.Seed(t), 0))
+	d := newDevice(t, r, powerfs.Options{})
+	for n := range 20 {
+		s, err := d.open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := d.workers[0]
+		w.asked = &row{key: fmt.Sprintf("0/%02d", n), value: []byte("small: the new file does not grow")}
+		if err := s.Update(t.Context(), w.asked.write); err != nil {
+			t.Fatal(err)
+		}
+		w.settle(w.asked)
+		d.set(powerfs.Options{FailingSync: 1 + n/4})
+		err = s.Compact(t.Context())
+		d.set(powerfs.Options{})
+		t.Logf("sync %d of the compaction failed: %v", 1+n/4, err)
+		d.drive.Cut()
+		_ = s.Close() // without power: it cannot say more
+		d.drive.Remount(r.Uint64())
+		if err := d.verify(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if d.found.restored > 0 {
+		t.Error("a database had to be put together again")
+	}
+}
