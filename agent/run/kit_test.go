@@ -37,11 +37,20 @@ const (
 	markFile   = "BRANCHBOT_TEST_MARK"   // each runner writes its run's id there
 	gateFile   = "BRANCHBOT_TEST_GATE"   // "gate" waits until this file is there
 	quick      = "GORACE=atexit_sleep_ms=0"
+	realMark   = "BRANCHBOT_TEST_REAL" // the runner is a real one, with a site that is a file
 )
 
 func TestMain(m *testing.M) {
 	if script, ok := os.LookupEnv(playRunner); ok {
 		play(script)
+		os.Exit(0)
+	}
+	if dir := os.Getenv(surviveDir); dir != "" && os.Getenv(realMark) == "" {
+		fmt.Fprintln(os.Stderr, survivor())
+		os.Exit(1)
+	}
+	if os.Getenv(realMark) != "" {
+		realRunner()
 		os.Exit(0)
 	}
 	if dir := os.Getenv(crashDir); dir != "" {
@@ -220,6 +229,8 @@ type setting struct {
 	env    []string
 	point  func(string)
 	change func(*configs.Device)
+	real   bool // a runner with the real engine
+	now    func() time.Time
 }
 
 func open(t testing.TB, s setting) *device {
@@ -238,8 +249,15 @@ func open(t testing.TB, s setting) *device {
 
 func assemble(s setting) (*device, error) {
 	d := &device{dir: s.dir}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	env := append(append(os.Environ(), playRunner+"="+s.script, quick), s.env...)
+	if s.real {
+		env = append(os.Environ(), realMark+"=1", quick)
+	}
 	var err error
-	if d.store, err = store.Open(context.Background(), store.Options{Dir: s.dir, Point: s.point}); err != nil {
+	if d.store, err = store.Open(context.Background(), store.Options{Dir: s.dir, Point: s.point, Now: s.now}); err != nil {
 		return nil, err
 	}
 	logger := slog.New(slog.DiscardHandler)
@@ -253,8 +271,8 @@ func assemble(s setting) (*device, error) {
 		s.change(&config)
 	}
 	d.Manager = run.New(run.Options{
-		Config: config, Store: d.store, Evidence: keeper, Packs: packs.New(s.dir, nil), Now: time.Now, Logger: logger,
-		Runner: []string{os.Args[0]}, Env: append(append(os.Environ(), playRunner+"="+s.script, quick), s.env...),
+		Config: config, Store: d.store, Evidence: keeper, Packs: packs.New(s.dir, nil), Now: s.now, Logger: logger,
+		Runner: []string{os.Args[0]}, Env: env,
 		Reported: func() { d.reported++ }, Rest: time.Millisecond,
 	})
 	return d, nil
