@@ -70,6 +70,10 @@ check: check-fast ## check-fast, linters, tidy modules; VULNDB=FOLDER looks for 
 	@if [ -n "$(VULNDB)" ]; then $(TOOL) govulncheck -db "file://$(abspath $(VULNDB))" ./...; \
 		else echo "govulncheck: not run, no VULNDB=FOLDER given" >&2; fi
 
+.PHONY: soak
+soak: deps assets ## the long tests, 40 minutes at most, stage by stage (ARGS='STAGE …' chooses)
+	@tools/soak.sh $(ARGS)
+
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (10s)
 	@tools/fuzz.sh $(FUZZTIME)
