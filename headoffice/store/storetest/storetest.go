@@ -60,7 +60,7 @@ const (
 var day = time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
 
 // Enrol makes a device with a certificate.
-func Enrol(t *testing.T, s store.Store, id, fingerprint string) {
+func Enrol(t testing.TB, s store.Store, id, fingerprint string) {
 	t.Helper()
 	hash := "token-of-" + id
 	must(t, s.AddTokens(t.Context(), []store.Token{{Hash: hash, Created: day, Expires: day.Add(time.Hour)}}))
@@ -69,7 +69,7 @@ func Enrol(t *testing.T, s store.Store, id, fingerprint string) {
 	must(t, s.Certify(t.Context(), id, store.Certificate{Fingerprint: fingerprint, Expires: day.Add(24 * time.Hour)}))
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
