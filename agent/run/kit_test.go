@@ -11,6 +11,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/signal"
 	"strings"
 	"syscall"
 	"testing"
@@ -47,6 +48,10 @@ func TestMain(m *testing.M) {
 	}
 	if dir := os.Getenv(surviveDir); dir != "" && os.Getenv(realMark) == "" {
 		fmt.Fprintln(os.Stderr, survivor())
+		os.Exit(1)
+	}
+	if os.Getenv(outliveDir) != "" {
+		fmt.Fprintln(os.Stderr, outlived())
 		os.Exit(1)
 	}
 	if os.Getenv(realMark) != "" {
@@ -181,6 +186,18 @@ func (a *actor) do(name, rest string) {
 		for _, err := os.Stat(os.Getenv(gateFile)); err != nil; _, err = os.Stat(os.Getenv(gateFile)) {
 			time.Sleep(2 * time.Millisecond)
 		}
+	case "outlive": // the agent: it goes on writing, and stays
+		mark(os.Getenv(markFile), fmt.Sprint("prepared ", os.Getpid()))
+		signal.Ignore(syscall.SIGPIPE)
+		_, _ = io.Copy(io.Discard, a.in) // until the agent is gone
+		a.write(frame{Kind: "call", ID: 99, Method: "append"}, wire.JournalRecord{Kind: wire.RecordResult, Key: wire.JournalKey{Step: "late", Call: "step"}})
+		mark(os.Getenv(markFile), fmt.Sprint("orphan ", os.Getpid()))
+		select {}
+	case "late": // the same record twice, and one more behind the last word
+		a.do("result", "")
+		a.do("result", "")
+		a.do("finish", string(wire.Succeeded))
+		a.do("result", "")
 	case "die":
 		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 	case "die-first": // unless the run was taken up before
@@ -229,7 +246,8 @@ type setting struct {
 	env    []string
 	point  func(string)
 	change func(*configs.Device)
-	real   bool // a runner with the real engine
+	runner []string // nil: this test binary
+	real   bool     // a runner with the real engine
 	now    func() time.Time
 }
 
@@ -252,6 +270,9 @@ func assemble(s setting) (*device, error) {
 	if s.now == nil {
 		s.now = time.Now
 	}
+	if s.runner == nil {
+		s.runner = []string{os.Args[0]}
+	}
 	env := append(append(os.Environ(), playRunner+"="+s.script, quick), s.env...)
 	if s.real {
 		env = append(os.Environ(), realMark+"=1", quick)
@@ -272,7 +293,7 @@ func assemble(s setting) (*device, error) {
 	}
 	d.Manager = run.New(run.Options{
 		Config: config, Store: d.store, Evidence: keeper, Packs: packs.New(s.dir, nil), Now: s.now, Logger: logger,
-		Runner: []string{os.Args[0]}, Env: env,
+		Runner: s.runner, Env: env,
 		Reported: func() { d.reported++ }, Rest: time.Millisecond,
 	})
 	return d, nil

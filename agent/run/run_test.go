@@ -47,6 +47,10 @@ func TestHowARunEnds(t *testing.T) {
 		{"finish:cancelled", wire.Failed, "scripted", []wire.RunState{wire.Failed}},
 		// runners that die
 		{"die-first finish:succeeded", wire.Succeeded, "", []wire.RunState{wire.Succeeded}},
+		{"late", wire.Succeeded, "", []wire.RunState{wire.Succeeded}},
+		{"settle:unsure intent:a prepared die", wire.InDoubt, "scripted", []wire.RunState{wire.InDoubt}},
+		{"settle:acknowledged intent:a prepared die", wire.Failed, "no_progress", []wire.RunState{wire.Failed}},
+		{"intent:a die", wire.Failed, "no_progress", []wire.RunState{wire.Failed}}, // an intent is no progress
 		{"die", wire.Failed, "no_progress", []wire.RunState{wire.Failed}},
 	} {
 		t.Run(c.script, func(t *testing.T) {
