@@ -114,15 +114,54 @@ func (a *Agent) Outbox(context.Context, control.Nothing) (control.Outbox, error)
 	if a.uplink.Online() {
 		line = "online"
 	}
-	return control.Outbox{
-		Waiting: uint64(status.Waiting), Oldest: status.Oldest, AcknowledgedSeq: status.AcknowledgedSeq, Epoch: status.Epoch, HeadOffice: line,
-		Disk: string(a.space.Level()),
-	}, err
+	told := told(status)
+	told.HeadOffice, told.Disk = line, string(a.space.Level())
+	return told, err
 }
 
-// Enroll binds this device to a head office; code already_enrolled.
+// told is the line's status as commands print it.
+func told(status outbox.Status) control.Outbox {
+	out := control.Outbox{
+		Waiting: uint64(status.Waiting), Oldest: status.Oldest, AcknowledgedSeq: status.AcknowledgedSeq, Epoch: status.Epoch,
+		Incarnation: status.Incarnation, FormerEpochs: []control.FormerEpoch{}, Events: []control.LineEvent{},
+	}
+	for _, former := range status.Former {
+		out.FormerEpochs = append(out.FormerEpochs, control.FormerEpoch{Epoch: former.Epoch, Waiting: uint64(former.Waiting)})
+	}
+	for _, event := range status.Events {
+		out.Events = append(out.Events, control.LineEvent{At: event.At, Kind: event.Kind, Detail: event.Detail})
+	}
+	if r := status.Refusal; r != nil {
+		out.Halted = &control.Halted{Code: r.Code, Message: r.Message, Hint: r.Hint, Since: r.Since}
+	}
+	return out
+}
+
+// enrollable returns the identity that an enrolment would replace. A device that
+// head office does not let in any more may enrol again. Code: already_enrolled.
+func (a *Agent) enrollable() (earlier vault.Identity, err error) {
+	err = a.store.View(func(tx *store.Tx) error {
+		status, err := outbox.Read(tx)
+		if err != nil {
+			return err
+		}
+		earlier, err = vault.GetIdentity(tx)
+		switch {
+		case fault.HasCode(err, "not_enrolled"):
+			return nil
+		case err == nil && status.Refusal == nil:
+			return alreadyEnrolled("enrol")
+		}
+		return err
+	})
+	return earlier, err
+}
+
+// Enroll binds this device to a head office; code already_enrolled. Enrolling
+// again ends a halt and begins a new epoch.
 func (a *Agent) Enroll(ctx context.Context, in control.Enroll) (control.Enrolled, error) {
-	if err := a.notEnrolled("enrol"); err != nil {
+	earlier, err := a.enrollable()
+	if err != nil {
 		return control.Enrolled{}, err
 	}
 	in.Token = strings.TrimSpace(in.Token)
@@ -137,7 +176,8 @@ func (a *Agent) Enroll(ctx context.Context, in control.Enroll) (control.Enrolled
 	}
 	identity.Enrolled = a.o.Now().UTC()
 	err = a.store.Update(ctx, func(tx *store.Tx) error {
-		if before, err := vault.GetIdentity(tx); err == nil && before.Device != identity.Device {
+		before, err := vault.GetIdentity(tx)
+		if err == nil && before.Device != identity.Device && before.Certificate != earlier.Certificate {
 			return alreadyEnrolled("enrol") // by another call in the meantime
 		}
 		return errors.Join(vault.PutIdentity(tx, identity), vault.DeletePending(tx), outbox.Adopt(tx, identity.Device))

@@ -88,7 +88,33 @@ type Outbox struct {
 	AcknowledgedSeq uint64     `json:"acknowledged_seq"`
 	Epoch           string     `json:"epoch"`
 	HeadOffice      string     `json:"head_office"` // online | offline | not enrolled
-	Disk            string     `json:"disk"`        // ample | low | critical | full
+
+	Incarnation  string        `json:"incarnation,omitempty"` // of head office; another one was restored or is another office
+	FormerEpochs []FormerEpoch `json:"former_epochs"`         // of which something is still here
+	Halted       *Halted       `json:"halted"`                // head office does not let this device in: null when it does
+	Events       []LineEvent   `json:"events"`                // what befell the line: epoch, incarnation, gap, refused
+	Disk         string        `json:"disk"`                  // ample | low | critical | full
+}
+
+// FormerEpoch is an epoch that ended.
+type FormerEpoch struct {
+	Epoch   string `json:"epoch"`
+	Waiting uint64 `json:"waiting"`
+}
+
+// Halted is why head office does not let this device in; enrolling again ends it.
+type Halted struct {
+	Code    string    `json:"code"`
+	Message string    `json:"message"`
+	Hint    string    `json:"hint"`
+	Since   time.Time `json:"since"`
+}
+
+// LineEvent is something that befell the line to head office.
+type LineEvent struct {
+	At     time.Time `json:"at"`
+	Kind   string    `json:"kind"`
+	Detail string    `json:"detail"`
 }
 
 // Enroll binds the device to a head office.
