@@ -11,14 +11,27 @@ import (
 	"branchbot/internal/fault"
 )
 
-var _ http.RoundTripper = (*Proxy)(nil)
+// Road is the run's own way to its sites, without a browser: each request is
+// judged like any of a browser's, and one that a submit waits for goes through
+// the machine. Nothing is ever repeated by it. Replies are read whole, unpacked
+// and in UTF-8; most bounds their bytes, 0 at 64 MB.
+// Codes: those of a refusal (class refused), site_unreachable, site_certificate,
+// reply_too_large, reply_unreadable.
+func (p *Proxy) Road(most int64) http.RoundTripper {
+	if most <= 0 {
+		most = maxBody
+	}
+	return &road{proxy: p, most: most}
+}
 
-// RoundTrip is the run's own road to its sites, without a browser: the request
-// is judged like any of a browser's, and one that a submit waits for goes through
-// the machine. Nothing is ever repeated by it. Replies are read whole,
-// unpacked and in UTF-8. Codes: those of a refusal (class refused),
-// site_unreachable, site_certificate, reply_too_large, reply_unreadable.
-func (p *Proxy) RoundTrip(r *http.Request) (*http.Response, error) {
+type road struct {
+	proxy *Proxy
+	most  int64
+}
+
+// RoundTrip implements http.RoundTripper.
+func (o *road) RoundTrip(r *http.Request) (*http.Response, error) {
+	p := o.proxy
 	visit, ok := p.traffic.pending.enter()
 	if !ok {
 		return nil, refusedFault(r, codeOver)
@@ -32,11 +45,22 @@ func (p *Proxy) RoundTrip(r *http.Request) (*http.Response, error) {
 	visit.begins()
 	own := r.Clone(r.Context()) // a RoundTripper leaves its request as it is
 	own.Host, own.URL.Host = to.host, to.host
-	answer, err := p.exchange(r.Context(), newRequest(own, to))
+	q := newRequest(own, to)
+	q.most = o.most
+	answer, err := p.exchange(r.Context(), q)
 	if err != nil {
 		return nil, err
 	}
-	return answer.response(r)
+	res, err := answer.response(r)
+	if errors.Is(err, errTooLarge) {
+		return nil, tooLarge(q)
+	}
+	return res, err
+}
+
+func tooLarge(q *request) error {
+	return fault.New(fault.Application, "reply_too_large", "%s answers %s with more than %d KiB", q.to, q.URL.Path, q.most>>10).
+		WithHint("ask for less: pages, or fewer fields")
 }
 
 // exchange lets a request leave in the way the gate says and reads the reply.
@@ -66,7 +90,7 @@ func (p *Proxy) exchange(ctx context.Context, q *request) (*reply, error) {
 	case fault.Code(err) != fault.CodeInternal:
 		return nil, err
 	case errors.Is(err, errTooLarge):
-		return nil, fault.New(fault.Application, "reply_too_large", "site %s: %w", q.to, err)
+		return nil, tooLarge(q)
 	}
 	return nil, siteFault(q.to, err)
 }

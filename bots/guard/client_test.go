@@ -23,7 +23,7 @@ func plainly(ctx context.Context, p *Proxy, target, body string) error {
 		return err
 	}
 	r.Header.Set("Content-Type", asJSON)
-	res, err := p.RoundTrip(r)
+	res, err := p.Road(0).RoundTrip(r)
 	if err == nil {
 		_, err = io.Copy(io.Discard, res.Body)
 	}
@@ -56,7 +56,7 @@ func TestWhatMayLeaveWithoutABrowser(t *testing.T) {
 		if test.header != "" {
 			r.Header.Set(test.header, "DELETE")
 		}
-		if _, err := p.RoundTrip(r); fault.Code(err) != test.code {
+		if _, err := p.Road(0).RoundTrip(r); fault.Code(err) != test.code {
 			t.Errorf("%s %s: %v, want %q", test.method, test.target, err, test.code)
 		}
 	}
@@ -76,12 +76,15 @@ func TestRepliesAreUnpackedAndBounded(t *testing.T) {
 		w.Header().Set("Content-Encoding", "gzip")
 		w.Write(packed.Bytes())
 	})
-	site.mux.HandleFunc("GET /odd", func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Content-Encoding", "br"); io.WriteString(w, "x") })
+	site.mux.HandleFunc("GET /odd", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Encoding", "br")
+		io.WriteString(w, "x")
+	})
 	site.mux.HandleFunc("GET /huge", func(w http.ResponseWriter, _ *http.Request) { io.Copy(w, io.LimitReader(zeros{}, maxBody+1)) })
 	p := openProxy(t, site, nil)
 	for path, want := range map[string]string{"/packed": "张三", "/odd": "reply_unreadable", "/huge": "reply_too_large"} {
 		r, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, site.URL+path, nil)
-		res, err := p.RoundTrip(r)
+		res, err := p.Road(0).RoundTrip(r)
 		if err != nil {
 			if fault.Code(err) != want {
 				t.Errorf("%s: %v", path, err)
@@ -94,7 +97,7 @@ func TestRepliesAreUnpackedAndBounded(t *testing.T) {
 	}
 	site.Close()
 	r, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, site.URL+"/packed", nil)
-	if _, err := p.RoundTrip(r); fault.Code(err) != "site_unreachable" || !fault.Of(err).Retryable {
+	if _, err := p.Road(0).RoundTrip(r); fault.Code(err) != "site_unreachable" || !fault.Of(err).Retryable {
 		t.Errorf("a site that is down: %v", err)
 	}
 }
@@ -120,7 +123,9 @@ func TestTheClientDiesWhileItsRequestIsHeld(t *testing.T) {
 		"page": func(ctx context.Context, _ *Proxy, browser *http.Client, target string) error {
 			return send(ctx, browser, "POST", target, asJSON, annaJSON).err
 		},
-		"plain": func(ctx context.Context, p *Proxy, _ *http.Client, target string) error { return plainly(ctx, p, target, annaJSON) },
+		"plain": func(ctx context.Context, p *Proxy, _ *http.Client, target string) error {
+			return plainly(ctx, p, target, annaJSON)
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -13,8 +13,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"slices"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -137,7 +137,7 @@ func TestLargeBodies(t *testing.T) {
 	if got := p.Refusals(); len(got) != 1 || got[0].Code != "unreadable_request" {
 		t.Errorf("%+v", got)
 	}
-	if _, err := readWhole(io.LimitReader(zeros{}, maxBody+1), -1); !errors.Is(err, errTooLarge) {
+	if _, err := readWhole(io.LimitReader(zeros{}, maxBody+1), -1, maxBody); !errors.Is(err, errTooLarge) {
 		t.Errorf("a reply of more than 64 MB: %v", err)
 	}
 }

@@ -16,7 +16,7 @@ import (
 // maxBody bounds a body that is read whole, in either direction.
 const maxBody = 64 << 20
 
-var errTooLarge = errors.New("body is larger than 64 MB")
+var errTooLarge = errors.New("body is too large")
 
 // request is one request of the browser with the site it goes to. Its body is
 // streamed unless somebody must look at it: then it is read whole, once.
@@ -24,6 +24,7 @@ type request struct {
 	*http.Request
 	to       target
 	received time.Time
+	most     int64 // bytes of its reply
 	body     []byte
 	loaded   bool
 	content  *payload
@@ -31,7 +32,7 @@ type request struct {
 }
 
 func newRequest(r *http.Request, to target) *request {
-	return &request{Request: r, to: to, received: time.Now()}
+	return &request{Request: r, to: to, received: time.Now(), most: maxBody}
 }
 
 // load reads the body whole.
@@ -39,7 +40,7 @@ func (q *request) load() error {
 	if q.loaded {
 		return nil
 	}
-	body, err := readWhole(q.Request.Body, q.ContentLength)
+	body, err := readWhole(q.Request.Body, q.ContentLength, maxBody)
 	if err != nil {
 		return err
 	}
@@ -98,22 +99,22 @@ func (q *request) outgoingURL() *url.URL {
 	return &out
 }
 
-func readWhole(body io.Reader, length int64) ([]byte, error) {
+func readWhole(body io.Reader, length, most int64) ([]byte, error) {
 	if body == nil {
 		return nil, nil
 	}
-	if length > maxBody {
+	if length > most {
 		return nil, errTooLarge
 	}
 	var whole bytes.Buffer
 	if length > 0 {
 		whole.Grow(int(length) + bytes.MinRead) // known size: no doubling on the way
 	}
-	n, err := whole.ReadFrom(io.LimitReader(body, maxBody+1))
+	n, err := whole.ReadFrom(io.LimitReader(body, most+1))
 	if err != nil {
 		return nil, err
 	}
-	if n > maxBody {
+	if n > most {
 		return nil, errTooLarge
 	}
 	return whole.Bytes(), nil

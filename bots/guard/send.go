@@ -26,6 +26,7 @@ type reply struct {
 	status int
 	header http.Header
 	body   []byte // as on the wire
+	most   int64  // bytes of it, unpacked
 }
 
 // page is our own plain answer that names a code.
@@ -89,7 +90,7 @@ func (r *reply) text() (string, error) {
 		if err != nil {
 			return "", err
 		}
-		body, err := readWhole(unpacked, 0)
+		body, err := readWhole(unpacked, 0, max(r.most, int64(len(r.body))))
 		return readable(string(body)), err
 	default:
 		return "", fmt.Errorf("content encoding %s", encoding)
@@ -120,7 +121,7 @@ func fetch(ctx context.Context, conn roundTripper, q *request) (*reply, error) {
 		return nil, err
 	}
 	defer res.Body.Close() //nolint:errcheck // read to its end or given up
-	body, err := readWhole(res.Body, res.ContentLength)
+	body, err := readWhole(res.Body, res.ContentLength, q.most)
 	if err != nil {
 		return nil, fmt.Errorf("read reply: %w", err)
 	}
@@ -129,7 +130,7 @@ func fetch(ctx context.Context, conn roundTripper, q *request) (*reply, error) {
 	if res.StatusCode == http.StatusUnauthorized {
 		header.Del("Www-Authenticate") // Chromium would answer a known realm silently
 	}
-	return &reply{url: q.URL, status: res.StatusCode, header: header, body: body}, nil
+	return &reply{url: q.URL, status: res.StatusCode, header: header, body: body, most: q.most}, nil
 }
 
 // onlyReadableEncodings keeps the site from packing its reply in a way that we

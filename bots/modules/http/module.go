@@ -57,8 +57,8 @@ func (m *module) Settle(thread *starlark.Thread, scope modules.Scope) (map[strin
 	return submit.Settle(m.rt, thread, scope, func() {})
 }
 
-// client is a client whose every request the run's guard judges.
-func (m *module) client(proxy *guard.Proxy) (*nethttp.Client, error) {
+// client is a client whose every request the run's guard judges; most bounds a reply.
+func (m *module) client(proxy *guard.Proxy, most int64) (*nethttp.Client, error) {
 	if m.jar == nil {
 		jar, err := cookiejar.New(nil)
 		if err != nil {
@@ -66,7 +66,7 @@ func (m *module) client(proxy *guard.Proxy) (*nethttp.Client, error) {
 		}
 		m.jar = jar
 	}
-	return &nethttp.Client{Transport: proxy, Jar: m.jar, CheckRedirect: m.redirect}, nil
+	return &nethttp.Client{Transport: proxy.Road(most), Jar: m.jar, CheckRedirect: m.redirect}, nil
 }
 
 // redirect allows what leads to a site that the pack may ask. The secret of one

@@ -1,7 +1,6 @@
 package http
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -104,7 +103,7 @@ func (m *module) live(ctx context.Context, to address, q question) (*recorded, e
 	if err != nil {
 		return nil, err
 	}
-	client, err := m.client(proxy)
+	client, err := m.client(proxy, maxText)
 	if err != nil {
 		return nil, err
 	}
@@ -157,12 +156,9 @@ func (q question) request(ctx context.Context, to address, authorization string)
 
 // read takes the reply to a script's question.
 func read(res *nethttp.Response, to address, login string) (*recorded, error) {
-	var body bytes.Buffer
-	if n, err := body.ReadFrom(io.LimitReader(res.Body, maxText+1)); err != nil {
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
 		return nil, err
-	} else if n > maxText {
-		return nil, fault.New(fault.Application, "reply_too_large", "%s answered with more than %d KiB", to.place(), maxText>>10).
-			WithHint("ask for less: pages, or fewer fields")
 	}
 	switch {
 	case res.StatusCode >= nethttp.StatusInternalServerError:
@@ -172,7 +168,7 @@ func read(res *nethttp.Response, to address, login string) (*recorded, error) {
 		return nil, fault.New(fault.Application, "login_failed", "the site refused the login %s", login).
 			WithHint("check user and password: branchbot secret set")
 	}
-	seen := &recorded{Status: res.StatusCode, Headers: map[string]string{}, Text: body.String()}
+	seen := &recorded{Status: res.StatusCode, Headers: map[string]string{}, Text: string(text)}
 	for _, name := range shownHeaders() {
 		if value := res.Header.Get(name); value != "" {
 			seen.Headers[name] = value

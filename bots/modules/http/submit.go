@@ -71,7 +71,7 @@ func (m *module) driver(asked *submit.Request, made *message, login, path string
 	if err != nil {
 		return nil, err
 	}
-	client, err := m.client(proxy)
+	client, err := m.client(proxy, 0)
 	if err != nil {
 		return nil, err
 	}
