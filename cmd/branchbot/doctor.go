@@ -1,13 +1,18 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
+	"branchbot/agent/control"
 	"branchbot/agent/health"
+	"branchbot/agent/store"
 	"branchbot/configs"
 	"branchbot/internal/cli"
 	"branchbot/internal/fault"
@@ -29,7 +34,7 @@ func (c doctorCmd) Run(inv *cli.Invocation) error {
 	if err != nil {
 		return err
 	}
-	found := report{Checks: health.Examine(inv.Ctx, config, time.Now()), Configuration: sources}
+	found := report{Checks: append(health.Examine(inv.Ctx, config, time.Now()), c.line(inv, config.Data)...), Configuration: sources}
 	if err := inv.Print(found, func(w io.Writer) { found.tell(w) }); err != nil {
 		return err
 	}
@@ -39,6 +44,37 @@ func (c doctorCmd) Run(inv *cli.Invocation) error {
 		}
 	}
 	return nil
+}
+
+// line looks at the line to head office. A device that has no data yet is not
+// given any: doctor changes nothing.
+func (c doctorCmd) line(inv *cli.Invocation, data string) (checks []health.Check) {
+	if _, err := os.Stat(filepath.Join(data, store.FileName)); err != nil {
+		return nil
+	}
+	err := c.operate(inv, func(ctx context.Context, op control.Operator) error {
+		state, err := op.Outbox(ctx, control.Nothing{})
+		if err == nil {
+			checks = append(checks, lineCheck(state))
+		}
+		return err
+	})
+	if err != nil {
+		e := fault.Of(err)
+		checks = append(checks, health.Check{Code: "head_office", State: health.Failed, Detail: e.Message, Remedy: e.Hint})
+	}
+	return checks
+}
+
+func lineCheck(state control.Outbox) health.Check {
+	check := health.Check{Code: "head_office", State: health.OK, Detail: fmt.Sprintf("%s, %d waiting, epoch %s", state.HeadOffice, state.Waiting, state.Epoch)}
+	switch {
+	case state.Halted != nil:
+		check.State, check.Detail, check.Remedy = health.Failed, state.Halted.Message, state.Halted.Hint
+	case state.HeadOffice == "offline" && state.Waiting > 0:
+		check.State, check.Remedy = health.Warning, "nothing is lost: results wait on this device; check the address and the line"
+	}
+	return check
 }
 
 func (r report) tell(w io.Writer) {

@@ -27,8 +27,22 @@ func (c outboxCmd) Run(inv *cli.Invocation) error {
 				fmt.Fprintf(w, ", the oldest since %s", state.Oldest.Local().Format(time.DateTime))
 			}
 			fmt.Fprintf(w, "\nacknowledged: up to %d of epoch %s\ndisk: %s\n", state.AcknowledgedSeq, state.Epoch, diskText(state.Disk))
+			tellLine(w, state)
 		})
 	})
+}
+
+// tellLine says what is out of the ordinary.
+func tellLine(w io.Writer, state control.Outbox) {
+	for _, former := range state.FormerEpochs {
+		fmt.Fprintf(w, "former epoch %s: %d waiting\n", former.Epoch, former.Waiting)
+	}
+	for _, event := range state.Events {
+		fmt.Fprintf(w, "%s %s: %s\n", event.At.Local().Format(time.DateTime), event.Kind, event.Detail)
+	}
+	if h := state.Halted; h != nil {
+		fmt.Fprintf(w, "not let in by head office since %s: %s (%s)\n→ %s\n", h.Since.Local().Format(time.DateTime), h.Message, h.Code, h.Hint)
+	}
 }
 
 // diskText says what a level of disk space means.
