@@ -48,12 +48,14 @@ type page struct {
 	flags    uint16
 	count    int
 	overflow uint64
+	unit     int64  // 0 inside a value
 	body     []byte // with the header
 }
 
 // element is one entry of a page.
 type element struct {
 	isBucket   bool
+	at         int // in the page, of the key
 	key, value []byte
 	child      uint64 // of a branch
 }
@@ -122,7 +124,9 @@ func (im *image) readAt(at, size int64, buf *[]byte) (page, error) {
 	if n, err := im.file.ReadAt(body, at); n < len(body) {
 		return page{}, err
 	}
-	return parsePage(body)
+	p, err := parsePage(body)
+	p.unit = im.unit
+	return p, err
 }
 
 func parsePage(body []byte) (page, error) {
@@ -146,14 +150,16 @@ func (p page) element(i int, leaf bool) (e element, ok bool) {
 	raw := p.body[at:]
 	if !leaf {
 		e.child = order.Uint64(raw[8:])
-		e.key, ok = p.span(uint64(at)+uint64(order.Uint32(raw)), uint64(order.Uint32(raw[4:])))
+		start := uint64(at) + uint64(order.Uint32(raw))
+		e.at = int(start)
+		e.key, ok = p.span(start, uint64(order.Uint32(raw[4:])))
 		return e, ok && len(e.key) > 0
 	}
 	e.isBucket = order.Uint32(raw)&bucketFlag != 0
 	start, keySize, valueSize := uint64(at)+uint64(order.Uint32(raw[4:])), uint64(order.Uint32(raw[8:])), uint64(order.Uint32(raw[12:]))
 	key, okKey := p.span(start, keySize)
 	value, okValue := p.span(start+keySize, valueSize)
-	e.key, e.value = key, value
+	e.at, e.key, e.value = int(start), key, value
 	return e, okKey && okValue && len(key) > 0
 }
 

@@ -287,7 +287,7 @@ func (w *wreckage) try(t *testing.T, r *rand.Rand, name string, figures map[stri
 	if s.Restored() != nil {
 		figures["put together again"]++
 	}
-	w.compare(t, s, touched, copies && len(spoiled) == 0, figures)
+	astray := w.compare(t, s, touched, copies && len(spoiled) == 0, figures)
 	put(t, s, Settings, "works", "still")
 	if q, err := s.Quarantined(); err != nil || q.Pages != "" {
 		t.Errorf("%s: quarantine %+v, %v", name, q, err)
@@ -295,7 +295,7 @@ func (w *wreckage) try(t *testing.T, r *rand.Rand, name string, figures map[stri
 	if err := s.Close(); err != nil {
 		t.Errorf("close: %v", err)
 	}
-	if err := checkPages(filepath.Join(dir, FileName)); err != nil {
+	if err := checkPages(filepath.Join(dir, FileName)); err != nil && !astray {
 		t.Errorf("the new file: %v", err)
 	}
 }
@@ -325,11 +325,13 @@ func (w *wreckage) lay(t *testing.T, r *rand.Rand, dir string, file []byte) (cop
 	return copies
 }
 
-func (w *wreckage) compare(t *testing.T, s *Store, touched []span, fromCopy bool, figures map[string]int) {
+func (w *wreckage) compare(t *testing.T, s *Store, touched []span, fromCopy bool, figures map[string]int) (astray bool) {
 	t.Helper()
 	harmed := func(spans []span) bool {
 		return slices.ContainsFunc(spans, func(a span) bool { return slices.ContainsFunc(touched, a.meets) })
 	}
+	// A flipped bit in a page of the trunk may lead to an older page that fits.
+	astray = harmed(w.trunk) && !slices.ContainsFunc(touched, func(s span) bool { return s.to-s.from > 1 })
 	for at, values := range w.ever {
 		bucket, key := splitPlace([]byte(at))
 		got, err := get(t, s, bucket, string(key))
@@ -339,8 +341,8 @@ func (w *wreckage) compare(t *testing.T, s *Store, touched []span, fromCopy bool
 			t.Errorf("%q is %.40q, which it never was", at, got)
 		case err != nil && !errors.Is(err, ErrNotFound) && !errors.Is(err, ErrDamaged):
 			t.Errorf("%q: %v", at, err)
-		case lives && !harmed(w.spans[at]) && got != want:
-			t.Errorf("%q is untouched and is %.60q, %v; want %.60q", at, got, err, want)
+		case lives && !harmed(w.spans[at]) && !astray && got != want:
+			t.Errorf("%q is untouched and is %.60q, %v; want %.60q; touched %v", at, got, err, want, touched)
 		case !lives && err == nil && !harmed(w.trunk) && s.Restored() == nil:
 			t.Errorf("%q was deleted and is back", at)
 		case lives && got == want:
@@ -352,4 +354,5 @@ func (w *wreckage) compare(t *testing.T, s *Store, touched []span, fromCopy bool
 	if fromCopy {
 		figures["from a snapshot alone"]++
 	}
+	return astray
 }

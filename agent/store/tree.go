@@ -102,19 +102,37 @@ func (t *tree) fits(p page, id uint64) bool {
 	return end <= uint64(len(t.seen)) && !slices.Contains(t.seen[id:end], true)
 }
 
-// elements returns all entries of a page; false when one is not whole or out of
-// order, as bbolt checks it.
+// elements returns all entries of a page; false when it is not as bbolt writes it:
+// entries in order, their bytes behind them without a gap.
 func (p page) elements(b branch) ([]element, bool) {
 	list := make([]element, 0, p.count)
+	end := pageHeader + p.count*pageElement
 	for i := range p.count {
 		e, ok := p.element(i, p.flags == leafPage)
-		if !ok || i > 0 && bytes.Compare(list[i-1].key, e.key) >= 0 || b.to != nil && bytes.Compare(e.key, b.to) >= 0 ||
-			bytes.Compare(e.key, b.from) < 0 {
+		if !ok || e.at != end || !b.fits(list, e.key) {
 			return nil, false
 		}
 		list = append(list, e)
+		end += len(e.key) + len(e.value)
 	}
-	return list, len(list) > 0 || p.flags == leafPage
+	return list, p.ends(end)
+}
+
+// fits reports whether a key may follow those before it.
+func (b branch) fits(before []element, key []byte) bool {
+	if n := len(before); n > 0 && bytes.Compare(before[n-1].key, key) >= 0 {
+		return false
+	}
+	return bytes.Compare(key, b.from) >= 0 && (b.to == nil || bytes.Compare(key, b.to) < 0)
+}
+
+// ends reports whether a page of its own ends in its last page and has entries,
+// and whether one inside a value fills it.
+func (p page) ends(at int) bool {
+	if p.unit == 0 {
+		return at == len(p.body) && p.overflow == 0
+	}
+	return p.count > 0 && int64(at) > int64(p.overflow)*p.unit
 }
 
 // leaf goes into the buckets of the list of buckets, or visits rows.
