@@ -157,8 +157,11 @@ func TestRefreshIsAwaited(t *testing.T) {
 		header string
 		want   time.Duration
 	}{
-		{"", 300 * time.Millisecond}, {"2; url=/next", 2300 * time.Millisecond}, {"0", 300 * time.Millisecond},
-		{"30;url=/again", 300 * time.Millisecond}, {"soon", 300 * time.Millisecond},
+		{"", 300 * time.Millisecond},
+		{"2; url=/next", 2300 * time.Millisecond},
+		{"0", 300 * time.Millisecond},
+		{"30;url=/again", 300 * time.Millisecond},
+		{"soon", 300 * time.Millisecond},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			p, began := newPending(), time.Now()

@@ -3,6 +3,7 @@ package http
 import (
 	"encoding/json"
 	"maps"
+	nethttp "net/http"
 	"net/url"
 	"slices"
 	"strconv"
@@ -40,7 +41,7 @@ type message struct {
 func build(rule *pack.Submit, values *starlark.Dict) (*message, error) {
 	m := &message{intended: map[string]string{}, headers: map[string]string{}, query: url.Values{}, data: url.Values{}}
 	m.form = isForm(rule)
-	bare := rule.Request.Method == "GET" || rule.Request.Method == "HEAD"
+	bare := rule.Request.Method == nethttp.MethodGet || rule.Request.Method == nethttp.MethodHead
 	if err := m.constants(rule, bare); err != nil {
 		return nil, err
 	}

@@ -14,8 +14,13 @@ import (
 // misfortune is what the site does to one submission.
 func misfortune(r *rand.Rand) bank.Fault {
 	kinds := []bank.Fault{
-		{}, {Kind: bank.Cut, When: bank.After}, {Kind: bank.Cut, When: bank.Before}, {Kind: bank.Cut, When: bank.After, Reset: true},
-		{Kind: bank.Error, When: bank.After}, {Kind: bank.Error, When: bank.Before}, {Kind: bank.Slow, DelayMS: 5},
+		{},
+		{Kind: bank.Cut, When: bank.After},
+		{Kind: bank.Cut, When: bank.Before},
+		{Kind: bank.Cut, When: bank.After, Reset: true},
+		{Kind: bank.Error, When: bank.After},
+		{Kind: bank.Error, When: bank.Before},
+		{Kind: bank.Slow, DelayMS: 5},
 	}
 	return kinds[r.IntN(len(kinds))]
 }

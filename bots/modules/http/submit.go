@@ -87,6 +87,7 @@ func (d *driver) Press(ctx context.Context) error {
 	if err != nil {
 		return bare(err)
 	}
+	defer res.Body.Close() //nolint:errcheck // it is in memory
 	_, err = io.Copy(io.Discard, res.Body)
 	return err
 }
