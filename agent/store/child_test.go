@@ -28,7 +28,13 @@ const (
 
 func TestMain(m *testing.M) {
 	powerfs.ServeIfChild()
-	if dir := os.Getenv(childDir); dir != "" {
+	if dir := os.Getenv(childDir); dir != "" && os.Getenv(childRestores) != "" {
+		if err := restorer(dir, os.Getenv(childPoint)); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	} else if dir != "" {
 		fmt.Fprintln(os.Stderr, child(dir, os.Getenv(childPoint)))
 		os.Exit(1) // a child is killed; it never ends by itself
 	}
