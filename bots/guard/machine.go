@@ -147,7 +147,7 @@ func (s *submission) askFirst(ctx context.Context) (bool, error) {
 	switch {
 	case s.call.Probe == nil && s.call.LookFirst:
 		return false, fault.New(fault.Waiting, codeLookFirst, "submit %s was not sent: this device was restored and may have sent it before, and the bot cannot look it up", s.call.Submit.Name).
-			WithHint("look in the business system; if it is not there, run the bot again once head office has returned this device's records")
+			WithHint("look in the business system; if it is not there, cancel this run and start it again once head office has returned this device's records")
 	case s.call.Probe == nil, first != nil && !*first && !s.call.LookFirst:
 		return false, nil
 	}
