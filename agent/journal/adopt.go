@@ -88,7 +88,7 @@ func adoptClaims(tx *store.Tx, run wire.Run) error {
 		if isTaken(s.State) {
 			claim.State, claim.Receipt, claim.Until = s.State, s.Receipt, endOf(run).Add(claim.Window)
 		}
-		if s.Key == "" {
+		if s.Key == "" || s.State == SubmitIntended && !run.State.Final() { // not sent: the journal alone knows who means to
 			continue
 		}
 		id := claimKey(tx, run.Bot, s.Key)
