@@ -322,7 +322,7 @@ func TestHostileBodies(t *testing.T) {
 func TestMoreThanABatch(t *testing.T) {
 	t.Parallel()
 	_, device := start(t)
-	reply, err := device.Send(device.Records(1, 250)...)
+	reply, err := device.Send(device.Records(1, 1100)...)
 	if err != nil || reply.NextSeq != uint64(reply.MaxBatch)+1 {
 		t.Errorf("%+v, %v; want the first max_batch to be taken", reply, err)
 	}

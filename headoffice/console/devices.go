@@ -31,10 +31,47 @@ func (c *Console) Device(w http.ResponseWriter, r *http.Request) {
 		c.failed(w, r, err)
 		return
 	}
-	c.page(w, r, http.StatusOK, "device", "console.device", device)
+	epochs, err := c.store.Epochs(r.Context(), device.ID)
+	if err != nil {
+		c.failed(w, r, err)
+		return
+	}
+	c.page(w, r, http.StatusOK, "device", "console.device", devicePage{Device: device, Epochs: epochs})
 }
 
-func (c *Console) devices(ctx context.Context) (any, error) { return c.store.Devices(ctx) }
+type devicePage struct {
+	store.Device
+	Epochs []store.Epoch
+}
+
+// devicesPage is the list, and what befell head office itself.
+type devicesPage struct {
+	Devices  []store.Device
+	Missing  int                 // records that neither side has any more
+	Restored []store.Incarnation // the latest first
+}
+
+func (c *Console) devices(ctx context.Context) (any, error) {
+	devices, err := c.store.Devices(ctx)
+	if err != nil {
+		return nil, err
+	}
+	counts, err := c.store.Counts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	lives, err := c.store.Incarnations(ctx)
+	if err != nil {
+		return nil, err
+	}
+	page := devicesPage{Devices: devices, Missing: counts.Missing}
+	for _, life := range lives {
+		if !life.Copied.IsZero() {
+			page.Restored = append(page.Restored, life)
+		}
+	}
+	return page, nil
+}
 
 // Approve lets a waiting device in.
 func (c *Console) Approve(w http.ResponseWriter, r *http.Request) { c.decide(w, r, c.store.Approve) }

@@ -19,6 +19,9 @@ type Epoch struct {
 	Conflicts int // records of which two versions came; both are kept
 }
 
+// Taken is how far the sequence has come.
+func (e Epoch) Taken() uint64 { return max(e.NextSeq, 1) - 1 }
+
 // Missing names records that neither side has any more.
 type Missing struct {
 	First, Last uint64

@@ -101,27 +101,8 @@ func (o *office) verify(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("open: %w", err)
 	}
-	err = errors.Join(intact(ctx, db), o.sameKeys(ctx, db), o.sameRecords(ctx, db))
+	err = errors.Join(db.verify(ctx), o.sameKeys(ctx, db), o.sameRecords(ctx, db))
 	return errors.Join(err, db.Close())
-}
-
-func intact(ctx context.Context, db *DB) error {
-	for _, pragma := range []string{"integrity_check", "foreign_key_check"} {
-		rows, err := db.read.QueryContext(ctx, "PRAGMA "+pragma)
-		if err != nil {
-			return err
-		}
-		for rows.Next() {
-			var text string
-			if err := rows.Scan(&text); err != nil || text != "ok" {
-				return errors.Join(fmt.Errorf("%s: %q %w", pragma, text, err), rows.Close())
-			}
-		}
-		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func (o *office) sameKeys(ctx context.Context, db *DB) error {
