@@ -38,7 +38,7 @@ func (c Case) Survived() (*Image, error) {
 		if i == len(c.Ops)-1 && c.Midway {
 			d.CutAfter(1)
 		}
-		d.Do(op) // what was refused then is refused again
+		_ = d.Do(op) // what was refused then is refused again
 	}
 	return d.Survived(c.Seed), nil
 }

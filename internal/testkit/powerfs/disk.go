@@ -102,7 +102,7 @@ func (d *Disk) do(op Op) syscall.Errno {
 		return d.apply(op)
 	}
 	if op.Kind != Sync {
-		d.apply(op) // it may have reached the disk
+		_ = d.apply(op) // it may have reached the disk
 	}
 	d.cut()
 	return syscall.EIO
