@@ -108,6 +108,7 @@ func (m *Manager) supervise(ctx context.Context, view wire.Run, records []wire.J
 	}
 	_, open := journal.OpenSubmit(records)
 	d.unsettled.Store(open)
+	d.lookFirst = start.LookFirst
 	return runner.Supervise(ctx, m.limits(view.Run, bot.Manifest), start, d)
 }
 

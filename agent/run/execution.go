@@ -96,7 +96,8 @@ func (e *execution) serve(view wire.Run, records []wire.JournalRecord) (host.Fin
 // judge says how the run ends, and whether it is over. A run whose runner was
 // stopped with a submit that may have been sent is not: one more looks it up.
 func (e *execution) judge(records []wire.JournalRecord, finish host.Finish, err error) (host.Finish, bool) {
-	if fault.HasCode(err, runner.CodeDied) && e.ctx.Err() == nil {
+	replaced := err == nil && finish.Exception != nil && finish.Exception.Code == codeRestored
+	if (replaced || fault.HasCode(err, runner.CodeDied)) && e.ctx.Err() == nil {
 		return finish, false
 	}
 	finish = ended(e.ctx, e.act, records, finish, err)

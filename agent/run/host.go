@@ -32,6 +32,7 @@ type door struct {
 	scratch  string
 	stopped  func() error // why the run is to stop, nil while it is not
 	logger   *slog.Logger
+	lookFirst bool // the runner was told to look each submit up first
 	// unsettled: an earlier runner may have sent a submit. This one may send nothing
 	// before it has settled that, which a new INTENT proves.
 	unsettled atomic.Bool
@@ -61,6 +62,9 @@ func (d *door) Append(ctx context.Context, record wire.JournalRecord) (wire.Jour
 	}
 	record.Run, record.By = d.run, d.by
 	err := d.m.journaled(ctx, record.Kind, func(tx *store.Tx) error {
+		if err := d.looksFirst(tx, record.Kind); err != nil {
+			return err
+		}
 		if err := d.maySend(tx, record.Kind); err != nil {
 			return err
 		}
@@ -76,6 +80,19 @@ func (d *door) Append(ctx context.Context, record wire.JournalRecord) (wire.Jour
 	}
 	d.m.changed(d.run)
 	return record, nil
+}
+
+// codeRestored ends a runner that began before the device was restored: its
+// successor knows that it must look first.
+const codeRestored = "device_restored"
+
+// looksFirst refuses the intent of a runner that does not know that this device
+// may have sent what its journal lacks.
+func (d *door) looksFirst(tx *store.Tx, kind wire.RecordKind) error {
+	if _, on := journal.LookFirst(tx); kind != wire.RecordIntent || d.lookFirst || !on {
+		return nil
+	}
+	return fault.New(fault.Interrupted, codeRestored, "this device was restored; the run goes on in a runner that looks first")
 }
 
 // maySend: once the run is to stop no new submit leaves, whatever the runner has

@@ -182,11 +182,22 @@ func start(ctx context.Context, p *pack.Pack, w *world, h *hosttest.Host) host.F
 }
 
 func startOn(ctx context.Context, p *pack.Pack, w *world, h host.Host, journal []wire.JournalRecord) host.Finish {
-	return engine.Run(ctx, engine.Config{
+	c := config(p, w, h)
+	c.Start.Journal = journal
+	return engine.Run(ctx, c)
+}
+
+// config is what one runner is told; the journal is the host's.
+func config(p *pack.Pack, w *world, h host.Host) engine.Config {
+	var journal []wire.JournalRecord
+	if disk, ok := h.(*hosttest.Host); ok {
+		journal = disk.Journal()
+	}
+	return engine.Config{
 		Start: &host.Start{Run: "run_test", Digest: p.Digest, Journal: journal, Inputs: map[string]json.RawMessage{"word": json.RawMessage(`"hello"`)}},
 		Pack:  p, Host: h, Logger: slog.New(slog.DiscardHandler),
 		Modules: []modules.Factory{core.Factory(), ocr.Factory(), review.Factory(), verify.Factory(), w.factory()},
-	})
+	}
 }
 
 // code is the exception's code, "" for success.
