@@ -116,7 +116,9 @@ func (a *Agent) Outbox(context.Context, control.Nothing) (control.Outbox, error)
 	}
 	told := told(status)
 	told.HeadOffice, told.Disk = line, string(a.space.Level())
-	return told, err
+	damage, problem := a.store.Quarantined()
+	told.Database = control.Database{Damage: damage, Restored: a.store.Restored(), Snapshots: a.store.Copies()}
+	return told, errors.Join(err, problem)
 }
 
 // told is the line's status as commands print it.

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"time"
 
+	"branchbot/agent/store"
 	"branchbot/internal/wire"
 )
 
@@ -94,6 +95,14 @@ type Outbox struct {
 	Halted       *Halted       `json:"halted"`                // head office does not let this device in: null when it does
 	Events       []LineEvent   `json:"events"`                // what befell the line: epoch, incarnation, gap, refused
 	Disk         string        `json:"disk"`                  // ample | low | critical | full
+	Database     Database      `json:"database"`
+}
+
+// Database is what is known of damage in the device's database, and of its copies.
+type Database struct {
+	Damage    store.Quarantine `json:"damage"`
+	Restored  *store.Restored  `json:"restored"` // null for a database that was never put together again
+	Snapshots store.Copies     `json:"snapshots"`
 }
 
 // FormerEpoch is an epoch that ended.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -55,7 +56,7 @@ func (c doctorCmd) line(inv *cli.Invocation, data string) (checks []health.Check
 	err := c.operate(inv, func(ctx context.Context, op control.Operator) error {
 		state, err := op.Outbox(ctx, control.Nothing{})
 		if err == nil {
-			checks = append(checks, lineCheck(state))
+			checks = append(checks, lineCheck(state), databaseCheck(state.Database))
 		}
 		return err
 	})
@@ -75,6 +76,34 @@ func lineCheck(state control.Outbox) health.Check {
 		check.State, check.Remedy = health.Warning, "nothing is lost: results wait on this device; check the address and the line"
 	}
 	return check
+}
+
+// databaseCheck tells of damage: what was found, what was lost, and what to do.
+func databaseCheck(d control.Database) health.Check {
+	check := health.Check{Code: "database", State: health.OK, Detail: fmt.Sprintf("no damage, %d snapshots in %s", d.Snapshots.Count, d.Snapshots.Folder)}
+	switch {
+	case d.Damage.Pages != "":
+		check.State, check.Detail = health.Failed, d.Damage.Pages
+		check.Remedy = "check the drive, then start the agent again: it puts the database together from what is whole and from the newest snapshot"
+	case d.Restored != nil && d.Restored.Reason == store.ReasonDamaged:
+		check.State, check.Detail = health.Warning, restoredText(*d.Restored)
+		check.Remedy = "check the drive; submits look first until head office has answered; the damaged file may be deleted by hand"
+	case d.Damage.Found > d.Damage.Mended:
+		check.State, check.Detail = health.Warning, fmt.Sprintf("%d damaged rows were found, %d of them mended", d.Damage.Found, d.Damage.Mended)
+		check.Remedy = "check the drive and the memory of this device"
+	}
+	return check
+}
+
+func restoredText(r store.Restored) string {
+	text := fmt.Sprintf("put together again at %s, set aside as %q", r.At.Format(time.RFC3339), r.Aside)
+	for _, bucket := range slices.Sorted(maps.Keys(r.Lost)) {
+		text += fmt.Sprintf(", %d rows of %s lost", r.Lost[bucket], bucket)
+	}
+	if len(r.Torn) > 0 {
+		text += ", more may be lost of " + strings.Join(r.Torn, ", ")
+	}
+	return text
 }
 
 func (r report) tell(w io.Writer) {
