@@ -3,7 +3,10 @@
 package main_test
 
 import (
+	"context"
+	"net"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"branchbot/internal/bank"
@@ -77,4 +80,68 @@ func TestHTTPSubmitSettlesAfterAKill(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The line to the site is down when the agent is back: the run waits and looks
+// again, and settles by itself once the line is up.
+func TestLookUpWaitsForTheLine(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, world.Options{Site: bank.Options{AllowDuplicates: true}, Listen: bank.Listen{Address: "127.0.0.1:0"}})
+	if err := w.StartAgent(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.Site.SetFault(bank.Fault{Kind: bank.Hang, When: bank.After, Times: 1})
+	view, _ := runOf(t, branchbot(t, w, "trigger", byInterface, "--json", "--input", "name=王小明", "--input", "number="+number), nil)
+	waitFor(t, "the account is stored", func() bool { return len(w.Site.Records()) == 1 })
+	w.Agent.Kill()
+	if err := w.Serving.Close(); err != nil {
+		t.Fatal(err)
+	}
+	w.Site.SetFault(bank.Fault{})
+	down := newDeadLine(t, strings.TrimPrefix(w.Serving.URL, "http://"))
+	if err := w.StartAgent(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, "a second look", func() bool { return down.tried.Load() > 1 })
+	down.Close()
+	running, err := w.Site.Start(context.WithoutCancel(t.Context()), bank.Listen{Address: strings.TrimPrefix(w.Serving.URL, "http://")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Serving = running
+	waitFor(t, "the end", func() bool {
+		view, _ = runOf(t, branchbot(t, w, "runs", view.Run, "--json"), nil)
+		return view.State.Final() || view.State == wire.InDoubt
+	})
+	if records := w.Site.Records(); len(records) != 1 || view.State != wire.Succeeded || !strings.Contains(string(view.Output), records[0].No) {
+		t.Errorf("%d records at the site, run %s %s, %+v", len(records), view.State, view.Output, view.Exception)
+	}
+}
+
+// deadLine is a line at whose other end nobody answers.
+type deadLine struct {
+	net.Listener
+	tried atomic.Int64
+}
+
+func newDeadLine(t *testing.T, address string) *deadLine {
+	t.Helper()
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, over := &deadLine{Listener: listener}, make(chan struct{})
+	go func() {
+		defer close(over)
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			d.tried.Add(1)
+			conn.Close()
+		}
+	}()
+	t.Cleanup(func() { listener.Close(); <-over })
+	return d
 }
