@@ -3,6 +3,7 @@
 package sqlite
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -18,25 +19,22 @@ import (
 	"branchbot/internal/testkit/soak"
 )
 
-// wreck makes a database with records of one device, closes it and lets spoil
-// change its bytes.
-func wreck(t *testing.T, spoil func(file []byte) []byte) (path string) {
+// healthy makes a database with records of one device and returns its bytes.
+func healthy(t *testing.T) []byte {
 	t.Helper()
-	path = filepath.Join(t.TempDir(), "ho.db")
+	path := filepath.Join(t.TempDir(), "ho.db")
 	db, err := Create(t.Context(), path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	storetest.Enrol(t, db, "dev_one", "print")
 	s := &sender{id: "dev_one"}
-	for first := uint64(1); first < 200; first += 20 {
-		b := store.Batch{Device: s.id, Fingerprint: "print", Epoch: "e", First: first, Received: time.Now()}
-		for seq := first; seq < first+20; seq++ {
-			b.Records = append(b.Records, s.record(seq))
-		}
-		if _, err := db.Ingest(t.Context(), []store.Batch{b}); err != nil {
-			t.Fatal(err)
-		}
+	b := store.Batch{Device: s.id, Fingerprint: "print", Epoch: "e", First: 1, Received: time.Now()}
+	for seq := uint64(1); seq <= 200; seq++ {
+		b.Records = append(b.Records, s.record(seq))
+	}
+	if _, err := db.Ingest(t.Context(), []store.Batch{b}); err != nil {
+		t.Fatal(err)
 	}
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
@@ -45,7 +43,14 @@ func wreck(t *testing.T, spoil func(file []byte) []byte) (path string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(path, spoil(raw), 0o600); err != nil {
+	return raw
+}
+
+// lay writes a file into a folder of its own.
+func lay(t *testing.T, raw []byte) (path string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "ho.db")
+	if err := os.WriteFile(path, raw, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return path
@@ -81,6 +86,7 @@ func use(ctx context.Context, path string) (err error) {
 func TestDamageIsNamed(t *testing.T) {
 	t.Parallel()
 	const page = 4096
+	sound := healthy(t)
 	for _, c := range []struct {
 		name  string
 		spoil func(file []byte) []byte
@@ -103,7 +109,7 @@ func TestDamageIsNamed(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			err := use(t.Context(), wreck(t, c.spoil))
+			err := use(t.Context(), lay(t, c.spoil(bytes.Clone(sound))))
 			if !fault.HasCode(err, "database_damaged") || fault.Of(err).Hint == "" {
 				t.Errorf("got %v, want code database_damaged with a hint", err)
 			}
@@ -117,21 +123,19 @@ func TestDamageIsNamed(t *testing.T) {
 func TestRandomDamageIsNamed(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(soak.Seed(t), 0))
-	noticed, checked := 0, 0
+	sound, noticed, checked := healthy(t), 0, 0
 	times := soak.Times(t, 25)
 	for range times {
-		path := wreck(t, func(file []byte) []byte {
-			at := r.IntN(len(file))
-			switch r.IntN(3) {
-			case 0:
-				file[at] ^= 1 << r.IntN(8)
-			case 1:
-				clear(file[at/512*512 : at/512*512+512])
-			default:
-				file = file[:at]
-			}
-			return file
-		})
+		file := bytes.Clone(sound)
+		switch at := r.IntN(len(file)); r.IntN(3) {
+		case 0:
+			file[at] ^= 1 << r.IntN(8)
+		case 1:
+			clear(file[at/512*512 : at/512*512+512])
+		default:
+			file = file[:at]
+		}
+		path := lay(t, file)
 		err := use(t.Context(), path)
 		if err != nil && !fault.HasCode(err, "database_damaged") {
 			t.Errorf("noticed, but not named: %v", err)

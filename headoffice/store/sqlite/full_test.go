@@ -24,7 +24,7 @@ func TestFullFileSystem(t *testing.T) {
 	o := newOffice(t, r, powerfs.Options{})
 	o.senders = []*sender{{id: "dev_one", next: 1}}
 	full := 0
-	for round := range soak.Times(t, 4) {
+	for round := range soak.Times(t, 2) {
 		size := int64(round+1)<<20 + r.Int64N(1<<20)
 		o.drive.Set(powerfs.Options{Size: 64 << 20})
 		db, err := Create(t.Context(), o.path())

@@ -32,7 +32,7 @@ func TestPowerCuts(t *testing.T) {
 	seed := soak.Seed(t)
 	r := rand.New(rand.NewPCG(seed, 0))
 	var found figures
-	for cuts := soak.Times(t, 16); cuts > 0 && !t.Failed(); cuts -= cutsPerDisk {
+	for cuts := soak.Times(t, 12); cuts > 0 && !t.Failed(); cuts -= cutsPerDisk {
 		o := newOffice(t, r, powerfs.Options{
 			Writes: powerfs.Writes(r.IntN(3)), Names: powerfs.Names(r.IntN(2)), Garbage: powerfs.WrittenBytes,
 		})
