@@ -3,7 +3,6 @@
 package browser
 
 import (
-	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -54,29 +53,20 @@ func signal(t testing.TB, pid int, what syscall.Signal) {
 const quickPage = `<!doctype html><title>x</title><p id="was">here</p>`
 
 // A browser that is silent, not dead, is found, ended with all its processes, and
-// the next attempt has another.
+// the next attempt has another. The soak takes the limits of the product.
 func TestFrozen(t *testing.T) {
 	t.Parallel()
+	p := pulse{beat: 100 * time.Millisecond, answer: 4 * time.Second, page: 5 * time.Second}
+	if soak.Times(t, 0) > 0 {
+		p = usualPulse()
+	}
 	for _, f := range freezes() {
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()
-			thaw(t, f, pulse{beat: 100 * time.Millisecond, answer: 4 * time.Second, page: 5 * time.Second})
+			found, fresh := thaw(t, f, p)
+			soak.Report(t, map[string]any{"found_ms": found.Milliseconds(), "fresh_ms": fresh.Milliseconds()})
 		})
 	}
-}
-
-// How long it takes with the limits of the product.
-func TestFrozenFigures(t *testing.T) {
-	if os.Getenv("BRANCHBOT_SOAK") == "" && !testing.Verbose() {
-		t.Log("the limits are those of the product only when asked for")
-		return
-	}
-	figures := map[string]any{}
-	for _, f := range freezes() {
-		found, fresh := thaw(t, f, usualPulse())
-		figures[f.name+" found_ms"], figures[f.name+" fresh_ms"] = found.Milliseconds(), fresh.Milliseconds()
-	}
-	soak.Report(t, figures)
 }
 
 // thaw freezes a browser and says how long it took to be found, and from there

@@ -9,6 +9,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"log/slog"
+	"maps"
 	"mime"
 	"net/http"
 	"net/http/httptest"
@@ -53,6 +54,7 @@ type bench struct {
 	module   *module
 	proxy    *guard.Proxy
 	globals  starlark.StringDict
+	more     starlark.StringDict // names beside the module's
 	scope    *scope
 	ctx      context.Context
 	log      *safeBuffer
@@ -224,6 +226,7 @@ func (s *scope) end() {
 func (b *bench) load(source string) {
 	b.Helper()
 	names := b.module.Names()
+	maps.Copy(names, b.more)
 	globals, err := starlark.ExecFileOptions(pack.Dialect(), &starlark.Thread{}, "main.star", source, names)
 	if err != nil {
 		b.Fatalf("script: %v", err)

@@ -2,6 +2,7 @@ package browser
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -59,6 +60,21 @@ func (p *page) patiently(ctx context.Context, do func() error) error {
 		}
 	}
 	return do()
+}
+
+// press clicks once, and sees that nothing caught the click on its way.
+func (p *page) press(ctx context.Context, at spot) error {
+	if err := p.tab.press(ctx, at); err != nil {
+		return err
+	}
+	var caught spot
+	if err := p.tab.once(ctx, &caught, "landed"); err != nil {
+		if errors.Is(err, errMoved) {
+			return nil // the page went on
+		}
+		return err
+	}
+	return caught.err()
 }
 
 // manyPopups are more than a page has a reason for.

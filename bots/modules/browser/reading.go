@@ -93,7 +93,7 @@ func (p *page) click(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tupl
 			return err
 		}
 		p.pressed = at.Document
-		return p.tab.press(ctx, at.spot)
+		return p.press(ctx, at.spot)
 	})
 	if err != nil {
 		return nil, err

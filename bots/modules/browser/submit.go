@@ -104,7 +104,7 @@ func (d *driver) press(ctx context.Context) error {
 	if err := at.err(); err != nil {
 		return err
 	}
-	if err := p.tab.press(ctx, at); err != nil {
+	if err := p.press(ctx, at); err != nil {
 		return fmt.Errorf("press submit button: %w", err)
 	}
 	return nil

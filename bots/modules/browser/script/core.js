@@ -181,13 +181,16 @@ globalThis.bb = (() => {
       if (!still || !now.width || !now.height) return undefined;
       const x = now.x + now.width / 2, y = now.y + now.height / 2;
       const hit = deepest(x, y);
-      covered = !(hit && (el === hit || el.contains(hit) || hit.contains(el) && hit.matches("label,a,button,[role=option],li") || hit.closest?.("label")?.control === el || el.getRootNode().host?.contains(hit))) ? hit ?? document.body : undefined;
+      covered = reaches(el, hit) ? undefined : hit ?? document.body;
       return covered ? undefined : { x, y };
     }, ms);
     if (spot?.gone) fail("page_changed", "the element went away");
     if (!spot) hidden(el, covered);
     return spot;
   };
+  // reaches holds where a click on hit is one on el.
+  const reaches = (el, hit) => !!hit && (el === hit || el.contains(hit) || hit.contains(el) && hit.matches("label,a,button,[role=option],li")
+    || hit.closest?.("label")?.control === el || !!el.getRootNode().host?.contains(hit));
   // hidden is why el cannot be clicked: something lies over the page, or over el.
   const hidden = (el, cover) => {
     if (!cover) fail("covered", `${describe(el)} cannot be clicked: it has no size or does not stand still`);
@@ -231,5 +234,5 @@ globalThis.bb = (() => {
   };
 
   const family = (f) => families.push(f);
-  return { family, norm, tidy, shown, visible, all, frame, until, fail, own, before, controls, locate, formRoot, titleOf, titles, point, describe, ready };
+  return { family, norm, tidy, shown, visible, all, frame, until, fail, own, before, controls, locate, formRoot, titleOf, titles, point, reaches, hidden, describe, ready };
 })();

@@ -27,11 +27,29 @@
     return { ...await spot(usable[0]), document: performance.timeOrigin };
   };
 
+  // aim is what the next press is meant for, and what it hits: something may come
+  // in front of it on the way.
+  let aim;
+  addEventListener("mousedown", (event) => { if (event.isTrusted && aim) aim.hit ??= event.composedPath()[0]; }, true);
   const spot = async (el) => {
-    try { return await point(el); } catch (thrown) {
+    try {
+      const at = await point(el);
+      aim = { el };
+      return at;
+    } catch (thrown) {
       if (!thrown.fault) throw thrown;
       return thrown;
     }
+  };
+
+  // landed says what has caught the last press, if that is still there to be pressed.
+  bb.landed = () => {
+    if (!aim?.hit || !aim.el.isConnected || bb.reaches(aim.el, aim.hit)) return {};
+    try { bb.hidden(aim.el, aim.hit); } catch (thrown) {
+      if (!thrown.fault) throw thrown;
+      return thrown;
+    }
+    return {};
   };
 
   const words = ["提交", "提交申请", "确认提交", "submit", "确定", "确认", "ok", "confirm", "保存", "save"];
