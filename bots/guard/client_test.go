@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -62,6 +63,35 @@ func TestWhatMayLeaveWithoutABrowser(t *testing.T) {
 	}
 	if n := len(site.records()); n != 0 {
 		t.Errorf("%d records", n)
+	}
+}
+
+// A run without a browser has no port that another process could use.
+func TestNobodyConnectsBeforeThereIsABrowser(t *testing.T) {
+	t.Parallel()
+	site := newBank(t, plainHTTP)
+	p := openProxy(t, site, nil)
+	ask := func() error {
+		conn, err := net.Dial("tcp", p.outer.Addr().String())
+		if err != nil {
+			return err
+		}
+		defer conn.Close()
+		if _, err := io.WriteString(conn, "GET "+site.URL+"/ HTTP/1.1\r\nHost: "+site.Listener.Addr().String()+"\r\nConnection: close\r\n\r\n"); err != nil {
+			return err
+		}
+		answer, err := io.ReadAll(conn)
+		if err == nil && !strings.Contains(string(answer), "home") {
+			err = errors.New("no answer")
+		}
+		return err
+	}
+	if err := ask(); err == nil || len(site.requests()) != 0 {
+		t.Error("a stranger was served")
+	}
+	p.Address()
+	if err := ask(); err != nil {
+		t.Errorf("the browser is not served: %v", err)
 	}
 }
 

@@ -5,12 +5,27 @@ import (
 	"sync"
 )
 
+// Who may use the proxy, beside a process group.
+const (
+	anybody = 0  // a browser is about to come and its group is not yet known
+	nobody  = -1 // there is no browser: the run goes the short way
+)
+
 // door decides which local processes may use the proxy.
 type door struct {
 	mu    sync.Mutex
-	pgid  int // 0: not yet known, everybody
+	pgid  int
 	known int // process that owned the last socket: looked at first
 	open  map[net.Conn]struct{}
+}
+
+// unlock lets anybody in where nobody was; the first browser says who it is.
+func (d *door) unlock() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.pgid == nobody {
+		d.pgid = anybody
+	}
 }
 
 func (d *door) admit(pgid int) {
@@ -32,8 +47,8 @@ func (d *door) admits(conn net.Conn) bool {
 	d.mu.Lock()
 	pgid, hint := d.pgid, d.known
 	d.mu.Unlock()
-	if pgid == 0 {
-		return true
+	if pgid == anybody || pgid == nobody {
+		return pgid == anybody
 	}
 	owner, ok := socketOwner(conn, pgid, hint)
 	if ok {

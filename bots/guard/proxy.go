@@ -70,7 +70,7 @@ func Open(ctx context.Context, c Config) (*Proxy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the run's proxy: %w", err)
 	}
-	p := &Proxy{config: c, gate: newGate(c.Manifest), identity: identity, door: &door{}}
+	p := &Proxy{config: c, gate: newGate(c.Manifest), identity: identity, door: &door{pgid: nobody}}
 	p.bound.Store(&origins)
 	p.traffic = newTraffic(c)
 	p.outer, p.inner = &guardedListener{Listener: listener, door: p.door}, newTunnels(listener.Addr())
@@ -114,8 +114,12 @@ func (p *Proxy) Bind(site, to string) error {
 
 func (p *Proxy) origins() origins { return *p.bound.Load() }
 
-// Address is "127.0.0.1:port", for --proxy-server.
-func (p *Proxy) Address() string { return p.outer.Addr().String() }
+// Address is "127.0.0.1:port", for --proxy-server. Before somebody asks for it the
+// proxy takes no connection: a run without a browser has no open port.
+func (p *Proxy) Address() string {
+	p.door.unlock()
+	return p.outer.Addr().String()
+}
 
 // SPKI is the base64 SHA-256 of the run's leaf key, for
 // --ignore-certificate-errors-spki-list.
