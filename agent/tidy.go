@@ -81,6 +81,16 @@ func (a *Agent) forgetRecords(ctx context.Context) error {
 	if err := a.store.Update(ctx, outbox.Forget); err != nil {
 		return fmt.Errorf("forget sent records: %w", err)
 	}
+	for more := !a.enrolled(); more; {
+		err := a.store.Update(ctx, func(tx *store.Tx) error {
+			var err error
+			more, err = outbox.KeepNewest(tx, outbox.KeepRecords)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("forget old records: %w", err)
+		}
+	}
 	return nil
 }
 
