@@ -1,6 +1,6 @@
 // Command branchbot is the device program: the agent, and the commands that
 // people and scripts use on a device. The same binary is also the runner of a
-// run and the helper that becomes its browser.
+// run and the keeper that starts its browser and outlives it.
 package main
 
 import (
