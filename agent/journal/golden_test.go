@@ -7,6 +7,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 
 	"branchbot/agent/journal"
 	"branchbot/agent/store"
+	"branchbot/internal/fault"
 	"branchbot/internal/wire"
 )
 
@@ -57,12 +59,77 @@ func savedRun() []wire.JournalRecord {
 	}
 }
 
+// survivedRun is one that was interrupted in every way: waits, signals, a doubt
+// that a person settled. It was saved with the first version that survives them.
+func survivedRun() []wire.JournalRecord {
+	const run, open = "run_savedsavedsaved0002", "open account"
+	at := func(kind wire.RecordKind, step string, attempt int, call string, data any) wire.JournalRecord {
+		r := wire.JournalRecord{Run: run, Kind: kind, Data: encoded(data), By: wire.By{Kind: wire.BySystem}}
+		if call != "" {
+			r.Key = wire.JournalKey{Step: step, Attempt: attempt, Call: call, Ordinal: 1}
+		}
+		return r
+	}
+	signal := func(what string) wire.JournalRecord {
+		return at(wire.RecordSignal, "", 0, "", wire.SignalData{Signal: what})
+	}
+	failed := wire.ResultData{Error: &wire.Exception{Kind: "application", Class: "application", Code: "site_error", Message: "busy"}}
+	intent := wire.IntentData{Submit: "open", Key: "11010519491231002X|savings", Window: "8760h", Guard: "payload", Fields: 2, Probe: "find_account"}
+	return []wire.JournalRecord{
+		at(wire.RecordStart, "", 0, "", wire.StartData{Bot: "account-opening", Version: "1.1.0", Digest: wire.Digest([]byte("pack")), Trust: "embedded", Trigger: "schedule", Inputs: encoded(map[string]any{})}),
+		at(wire.RecordResult, open, 1, "step", failed),
+		at(wire.RecordTimer, open, 1, "wait", wire.TimerData{Name: "backoff", LengthMS: 2000}),
+		signal(journal.SignalResume),
+		at(wire.RecordTimer, "", 0, "", wire.TimerData{Name: "runner", LengthMS: 1000}),
+		at(wire.RecordIntent, open, 2, "submit", intent),
+		at(wire.RecordPrepared, open, 2, "submit", wire.PreparedData{Method: "POST", URL: "https://core.bank.example/api/accounts", Bytes: 311}),
+		signal(journal.SignalResume),
+		signal(journal.SignalRestored),
+		signal(journal.SignalCancel),
+		at(wire.RecordUnknown, open, 3, "submit", wire.UnknownData{Reason: "crash"}),
+		at(wire.RecordReconciled, open, 3, "submit", wire.ReconciledData{State: wire.SubmitAcknowledged, By: "person", Receipt: map[string]string{"reference": "1001"}}),
+		signal(journal.SignalAnswer),
+		at(wire.RecordResult, open, 4, "step", wire.ResultData{Value: encoded(map[string]string{"account_no": "1001"})}),
+		at(wire.RecordEnd, "", 0, "", wire.EndData{State: wire.Succeeded, Output: encoded(map[string]string{"account": "1001"})}),
+	}
+}
+
+// savedRuns are the saved journals by the name of their file.
+func savedRuns() map[string][]wire.JournalRecord {
+	return map[string][]wire.JournalRecord{"layout-1": savedRun(), "layout-1-survived": survivedRun()}
+}
+
+// TestBadJournalsAreRefused: journals that were changed, cut, mixed up, or written
+// by a later version.
+func TestBadJournalsAreRefused(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob(filepath.Join("testdata", "replay", "bad", "*.jsonl"))
+	if err != nil || len(files) < 8 {
+		t.Fatalf("%d bad journals, %v", len(files), err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := "journal_damaged"
+		if strings.HasPrefix(filepath.Base(file), "newer") {
+			want = "journal_newer"
+		}
+		if _, err := journal.Verify("run_savedsavedsaved0002", bytes.Split(bytes.TrimSpace(text), []byte("\n"))); !fault.HasCode(err, want) {
+			t.Errorf("%s: %v, want %s", file, err, want)
+		}
+	}
+}
+
 // TestSavedJournals reads the journal saved by every version. The files are
 // never written again: a device may hold such journals for years.
 func TestSavedJournals(t *testing.T) {
 	t.Parallel()
 	if *save {
-		saveJournal(t)
+		for name, records := range savedRuns() {
+			saveJournal(t, name, records)
+		}
 	}
 	files, err := filepath.Glob(filepath.Join("testdata", "replay", "*.jsonl"))
 	if err != nil || len(files) == 0 {
@@ -75,7 +142,8 @@ func TestSavedJournals(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			records, err := journal.Verify("run_savedsavedsaved0001", bytes.Split(bytes.TrimSpace(text), []byte("\n")))
+			name := strings.TrimSuffix(filepath.Base(file), ".jsonl")
+			records, err := journal.Verify(savedRuns()[name][0].Run, bytes.Split(bytes.TrimSpace(text), []byte("\n")))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -98,15 +166,15 @@ func TestSavedJournals(t *testing.T) {
 	}
 }
 
-func saveJournal(t *testing.T) {
+func saveJournal(t *testing.T, name string, saved []wire.JournalRecord) {
 	t.Helper()
-	path := filepath.Join("testdata", "replay", "layout-1")
+	path := filepath.Join("testdata", "replay", name)
 	if _, err := os.Stat(path + ".jsonl"); err == nil {
-		t.Fatalf("%s is there; it stays as it is", path)
+		return // it stays as it is
 	}
 	c := newClock()
 	s := openStore(t, c)
-	for _, r := range savedRun() {
+	for _, r := range saved {
 		c.pass(1234567 * time.Microsecond)
 		if err := write(t, s, r); err != nil {
 			t.Fatal(err)
@@ -122,7 +190,7 @@ func saveJournal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	records, err := read(t, s, savedRun()[0].Run)
+	records, err := read(t, s, saved[0].Run)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,6 +30,7 @@ func TestSavedJournals(t *testing.T) {
 			t.Fatal(err)
 		}
 		p := newPack(t, string(script))
+		p.Manifest.Retry.Attempts = 3
 		if *update {
 			save(t, folder, string(script))
 		}

@@ -12,6 +12,7 @@ import (
 
 	"branchbot/bots/host"
 	"branchbot/internal/fault"
+	"branchbot/internal/uptime"
 	"branchbot/internal/wire"
 	"branchbot/ocr"
 )
@@ -96,6 +97,9 @@ func (h *Host) Append(ctx context.Context, record wire.JournalRecord) (wire.Jour
 	}
 	record.V, record.Run, record.N = wire.JournalVersion, h.Run, uint64(len(h.journal))+1
 	record.At, record.By = time.Now().UTC(), wire.By{Person: "test", Kind: wire.BySystem}
+	if record.Kind == wire.RecordPrepared || record.Kind == wire.RecordUnknown || record.Kind == wire.RecordTimer {
+		record.Up = uptime.Now()
+	}
 	if len(h.journal) > 0 {
 		record.Prev = h.journal[len(h.journal)-1].Hash
 	}
