@@ -68,13 +68,16 @@ func survivedRun() []wire.JournalRecord {
 		if call != "" {
 			r.Key = wire.JournalKey{Step: step, Attempt: attempt, Call: call, Ordinal: 1}
 		}
+		if call == "step" {
+			r.Key.Ordinal = 0
+		}
 		return r
 	}
 	signal := func(what string) wire.JournalRecord {
 		return at(wire.RecordSignal, "", 0, "", wire.SignalData{Signal: what})
 	}
 	failed := wire.ResultData{Error: &wire.Exception{Kind: "application", Class: "application", Code: "site_error", Message: "busy"}}
-	intent := wire.IntentData{Submit: "open", Key: "11010519491231002X|savings", Window: "8760h", Guard: "payload", Fields: 2, Probe: "find_account"}
+	intent := wire.IntentData{Submit: "open", Key: "k", Window: "8760h", Guard: "payload", Fields: 2, Probe: "find_account"}
 	return []wire.JournalRecord{
 		at(wire.RecordStart, "", 0, "", wire.StartData{Bot: "account-opening", Version: "1.1.0", Digest: wire.Digest([]byte("pack")), Trust: "embedded", Trigger: "schedule", Inputs: encoded(map[string]any{})}),
 		at(wire.RecordResult, open, 1, "step", failed),
@@ -87,7 +90,7 @@ func survivedRun() []wire.JournalRecord {
 		signal(journal.SignalRestored),
 		signal(journal.SignalCancel),
 		at(wire.RecordUnknown, open, 3, "submit", wire.UnknownData{Reason: "crash"}),
-		at(wire.RecordReconciled, open, 3, "submit", wire.ReconciledData{State: wire.SubmitAcknowledged, By: "person", Receipt: map[string]string{"reference": "1001"}}),
+		at(wire.RecordReconciled, open, 3, "submit", wire.ReconciledData{State: wire.SubmitAcknowledged, By: "person", Receipt: map[string]string{"account_no": "1001"}}),
 		signal(journal.SignalAnswer),
 		at(wire.RecordResult, open, 4, "step", wire.ResultData{Value: encoded(map[string]string{"account_no": "1001"})}),
 		at(wire.RecordEnd, "", 0, "", wire.EndData{State: wire.Succeeded, Output: encoded(map[string]string{"account": "1001"})}),
