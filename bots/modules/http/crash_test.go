@@ -11,9 +11,9 @@ import (
 	"branchbot/internal/wire"
 )
 
-// misfortune is what the site does to one submission.
-func misfortune(r *rand.Rand) bank.Fault {
-	kinds := []bank.Fault{
+// misfortunes are what the site does to one submission.
+func misfortunes() []bank.Fault {
+	return []bank.Fault{
 		{},
 		{Kind: bank.Cut, When: bank.After},
 		{Kind: bank.Cut, When: bank.Before},
@@ -22,7 +22,39 @@ func misfortune(r *rand.Rand) bank.Fault {
 		{Kind: bank.Error, When: bank.Before},
 		{Kind: bank.Slow, DelayMS: 5},
 	}
-	return kinds[r.IntN(len(kinds))]
+}
+
+func hasty(t *testing.T) *counter {
+	t.Helper()
+	c := newCounter(t, bank.Listen{})
+	c.pack = newPack(t, strings.NewReplacer("settle: 20ms", "settle: 1ms", "attempts: 1", "attempts: 10").Replace(manifest), script)
+	return c
+}
+
+// Each record in turn is the last of its runner, before or after it is on disk,
+// with each misfortune: the next runner ends with the one account.
+func TestHTTPSubmitAtEveryRecord(t *testing.T) {
+	t.Parallel()
+	c := hasty(t)
+	for _, fault := range misfortunes() {
+		for cut := 1; ; cut++ {
+			died := false
+			for _, before := range []bool{false, true} {
+				c.site.Reset()
+				c.site.SetFault(fault)
+				h := &hosttest.Host{Secrets: c.host.Secrets, CutAfter: cut, CutBefore: before}
+				died = died || c.run(t.Context(), h).State != wire.Succeeded
+				c.site.SetFault(bank.Fault{})
+				last := h.Resume()
+				if f := c.run(t.Context(), last); len(c.site.Records()) != 1 || f.State != wire.Succeeded || !strings.Contains(string(f.Output), c.site.Records()[0].No) {
+					t.Fatalf("%+v, cut %d %t: %d records, run %s %+v\n%s", fault, cut, before, len(c.site.Records()), f.State, f.Exception, kinds(last.Journal()))
+				}
+			}
+			if !died { // it has no record of that number
+				break
+			}
+		}
+	}
 }
 
 // die decides after which record the next runner's agent is gone, 0 for never.
@@ -32,18 +64,18 @@ func die(r *rand.Rand, h *hosttest.Host) {
 
 // Whatever dies at whatever record, and whatever the site does meanwhile: the run
 // ends with the one account that the site has.
-func TestHTTPSubmitSurvivesEveryRecord(t *testing.T) {
+func TestHTTPSubmitSurvives(t *testing.T) {
 	t.Parallel()
 	seed, runs := soak.Seed(t), soak.Times(t, 120)
 	r := rand.New(rand.NewPCG(seed, 13))
-	c := newCounter(t, bank.Listen{})
-	c.pack = newPack(t, strings.NewReplacer("settle: 20ms", "settle: 1ms", "attempts: 1", "attempts: 10").Replace(manifest), script)
+	c := hasty(t)
+	troubles := misfortunes()
 	kills, byProbe, double, lost := 0, 0, 0, 0
 	for n := range runs {
 		c.site.Reset()
 		h := &hosttest.Host{Run: c.host.Run, Secrets: c.host.Secrets}
 		for range 4 {
-			c.site.SetFault(misfortune(r))
+			c.site.SetFault(troubles[r.IntN(len(troubles))])
 			die(r, h)
 			if f := c.run(t.Context(), h); f.State == wire.Succeeded {
 				break
