@@ -103,7 +103,7 @@ func (w *Watch) left() (left, size int64, err error) {
 	space, err := w.o.Measure(w.o.Dir)
 	left, size = space.Free, space.Total
 	if limit := w.o.Database; limit > 0 {
-		left, size = min(left, limit-w.o.Store.Room().Used), min(size, limit)
+		left, size = min(left, w.o.Store.Left()), min(size, limit)
 	}
 	return left, size, err
 }

@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"sync"
@@ -105,6 +106,20 @@ func (s *Store) maxSize() int {
 	s.reserve.mu.Lock()
 	defer s.reserve.mu.Unlock()
 	return int(s.o.MaxSize - s.reserve.held)
+}
+
+// growBy is the step in which a file with a limit grows: bbolt's own would leave the
+// last 16 MiB below the limit unused.
+const growBy = 1 << 20
+
+// Left is what the database may still grow by before the reserve is needed; a lot
+// without a limit.
+func (s *Store) Left() int64 {
+	limit := s.maxSize()
+	if limit == 0 {
+		return math.MaxInt64
+	}
+	return max(int64(limit)-growBy-s.Room().Used, 0)
 }
 
 // WithReserve runs fn, which writes a file that the device cannot do without, and

@@ -187,6 +187,9 @@ func openFile(o Options) (db *bbolt.DB, err error) {
 	})
 	switch {
 	case err == nil:
+		if o.MaxSize > 0 {
+			db.AllocSize = growBy
+		}
 		return db, nil
 	case errors.Is(err, bbolterrors.ErrTimeout):
 		return nil, inUse(o.Dir)
