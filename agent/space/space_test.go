@@ -1,6 +1,7 @@
 package space_test
 
 import (
+	"errors"
 	"log/slog"
 	"testing"
 
@@ -67,7 +68,12 @@ func TestLimits(t *testing.T) {
 		Measure: func(string) (disk.Space, error) { return disk.Space{Free: 1 << 40, Total: 1 << 40}, nil },
 	})
 	for n := 0; w.Level() != space.Critical; n++ {
-		err := s.Update(t.Context(), func(tx *store.Tx) error { return tx.Put(store.Settings, store.NumberKey(uint64(n)), make([]byte, 1<<20)) })
+		err := s.Update(t.Context(), func(tx *store.Tx) (err error) {
+			for row := range 64 {
+				err = errors.Join(err, tx.Put(store.Settings, store.NumberKey(uint64(64*n+row)), make([]byte, 16<<10)))
+			}
+			return err
+		})
 		if err != nil { // critical comes before anything is refused
 			t.Fatalf("after %d MiB: %v", n, err)
 		}
