@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -18,6 +17,7 @@ import (
 	"branchbot/headoffice/keys"
 	"branchbot/headoffice/store"
 	"branchbot/headoffice/store/sqlite"
+	"branchbot/internal/disk"
 	"branchbot/internal/fault"
 )
 
@@ -53,7 +53,7 @@ func Open(ctx context.Context, data string) (*Parts, error) {
 }
 
 func open(ctx context.Context, data string, point func(string)) (*Parts, error) {
-	if err := os.MkdirAll(data, 0o700); err != nil {
+	if err := disk.MakeFolder(data); err != nil {
 		return nil, fault.New(fault.Usage, "data_folder", "data: make folder: %w", err).
 			WithHint("Name a folder with --data that this user may write.")
 	}

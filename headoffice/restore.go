@@ -14,6 +14,7 @@ import (
 	"branchbot/headoffice/keys"
 	"branchbot/headoffice/store"
 	"branchbot/headoffice/store/sqlite"
+	"branchbot/internal/disk"
 	"branchbot/internal/fault"
 )
 
@@ -42,7 +43,7 @@ func RestoreBackup(ctx context.Context, data, file string, replace bool, by stor
 		return done, fault.New(fault.Usage, "file_unreadable", "read backup: %w", err).WithHint("Name a file that headoffice backup wrote.")
 	}
 	defer func() { _ = in.Close() }() // only read
-	if err := os.MkdirAll(data, 0o700); err != nil {
+	if err := disk.MakeFolder(data); err != nil {
 		return done, fmt.Errorf("make data folder: %w", err)
 	}
 	locked, err := lock(data)
@@ -167,7 +168,7 @@ func move(from, to string) error {
 	if _, err := os.Stat(from); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
+	if err := disk.MakeFolder(filepath.Dir(to)); err != nil {
 		return err
 	}
 	return os.Rename(from, to)

@@ -130,12 +130,14 @@ func (s *state) takeBack(tx *store.Tx) (waited []wire.Record, err error) {
 	return waited, s.forgetForeign(tx)
 }
 
+// maxFormer bounds how many former places a record names.
+const maxFormer = 20
+
 // addAgain puts records in line again; each names where it stood before.
 func (s *state) addAgain(tx *store.Tx, device string, waited []wire.Record) error {
 	for _, r := range waited {
-		if r.Former == nil { // the first place is the one that head office may know
-			r.Former = &wire.Place{Epoch: r.Epoch, Seq: r.Seq}
-		}
+		r.Former = append(r.Former, wire.Place{Epoch: r.Epoch, Seq: r.Seq}) // it may have arrived there
+		r.Former = r.Former[max(0, len(r.Former)-maxFormer):]
 		r.Device = device
 		if _, err := s.add(tx, r); err != nil {
 			return err
@@ -151,7 +153,7 @@ func (s *state) addAgain(tx *store.Tx, device string, waited []wire.Record) erro
 // now: it can never be sent again.
 func (s *state) forgetForeign(tx *store.Tx) error {
 	device, err := deviceName(tx)
-	if err != nil {
+	if err != nil || device == "" {
 		return err
 	}
 	kept, err := store.GetJSON[wire.Record](tx, store.Outbox, store.NumberKey(s.First))

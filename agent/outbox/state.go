@@ -3,6 +3,7 @@ package outbox
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"branchbot/agent/store"
 )
@@ -91,9 +92,9 @@ func (s *state) open(epoch string) {
 }
 
 func (s *state) save(tx *store.Tx) error {
-	for len(s.spans) > 1 && s.spans[0].To <= s.First { // nothing of it is left
-		s.spans, s.unsaved = s.spans[1:], true
-	}
+	before := len(s.spans)
+	s.spans = slices.DeleteFunc(s.spans, func(p span) bool { return p.To != 0 && p.To <= max(s.First, p.From) }) // nothing of it is left
+	s.unsaved = s.unsaved || len(s.spans) != before
 	err := store.PutJSON(tx, store.OutboxState, stateKey, s)
 	if s.unsaved {
 		err = errors.Join(err, store.PutJSON(tx, store.OutboxState, spansKey, s.spans))

@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"branchbot/headoffice/keys"
+	"branchbot/internal/disk"
 	"branchbot/internal/fault"
 	"branchbot/internal/wire"
 )
@@ -110,7 +111,7 @@ func (f *Folder) Get(device, digest string) ([]byte, error) {
 // write puts a sealed blob in place: after a crash it is whole or not there.
 func (f *Folder) write(path string, sealed []byte) error {
 	folder := filepath.Dir(path)
-	if err := os.MkdirAll(folder, 0o700); err != nil {
+	if err := disk.MakeFolder(folder); err != nil {
 		return fmt.Errorf("make evidence folder: %w", err)
 	}
 	file, err := os.CreateTemp(folder, "upload-*")

@@ -25,8 +25,8 @@ type Record struct {
 	Kind    string
 	Subject string
 	Created time.Time
-	Run     *wire.Run   // for a run record that is whole
-	Former  *wire.Place // where it stood before its epoch was given up
+	Run     *wire.Run    // for a run record that is whole
+	Former  []wire.Place // where it stood before its epoch was given up
 }
 
 // IsLossNotice tells a device's alert in the place of a record that it has lost.

@@ -42,7 +42,7 @@ func messages() map[string]any {
 		"run": run,
 		"record": wire.Record{
 			V: wire.RecordVersion, Device: "dev_a", Epoch: "e1", Seq: 7, Kind: wire.KindRun, Subject: run.Run,
-			Created: at, BusinessDate: "2026-11-23", By: by, Body: json.RawMessage(`{"run":"run_2345abcd"}`), Former: &wire.Place{Epoch: "e0", Seq: 3},
+			Created: at, BusinessDate: "2026-11-23", By: by, Body: json.RawMessage(`{"run":"run_2345abcd"}`), Former: []wire.Place{{Epoch: "e0", Seq: 3}},
 		},
 		"epoch_began":    wire.EpochBegan{Former: "e0", FormerTo: 3, Reason: "restored", Lost: map[string]uint64{"runs": 2}, Snapshot: &at},
 		"keys_request":   wire.KeysRequest{Device: "dev_a", Since: at, After: run.Run},

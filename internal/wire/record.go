@@ -29,8 +29,9 @@ type Record struct {
 	BusinessDate string          `json:"business_date"`
 	By           By              `json:"by"`
 	Body         json.RawMessage `json:"body"` // a Run for KindRun
-	// Former is where the record stood in an epoch that ended before it was sent.
-	Former *Place `json:"former,omitempty"`
+	// Former is where the record stood in epochs that were given up before head
+	// office had acknowledged it: it may have it there.
+	Former []Place `json:"former,omitempty"`
 }
 
 // Place names a record of a device.

@@ -234,21 +234,23 @@ func (t *taking) keep(seq uint64, record store.Record) error {
 	return t.project(seq, record)
 }
 
-// repeated reports whether a record that names a former place was taken there.
+// maxFormer bounds how many former places are looked at.
+const maxFormer = 20
+
+// repeated reports whether a record that names former places was taken at one.
 func (t *taking) repeated(record store.Record) (bool, error) {
-	if record.Former == nil {
-		return false, nil
+	for _, place := range record.Former[:min(len(record.Former), maxFormer)] {
+		var raw []byte
+		err := t.tx.QueryRowContext(t.ctx, `SELECT i.raw FROM inbox i JOIN epochs e ON e.id = i.epoch WHERE e.device = ? AND e.epoch = ? AND i.seq = ?`,
+			t.batch.Device, place.Epoch, int64(place.Seq)).Scan(&raw)
+		if err == nil && store.SameContent(raw, record.Raw) {
+			return true, nil
+		}
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return false, fmt.Errorf("read former place: %w", err)
+		}
 	}
-	var raw []byte
-	err := t.tx.QueryRowContext(t.ctx, `SELECT i.raw FROM inbox i JOIN epochs e ON e.id = i.epoch WHERE e.device = ? AND e.epoch = ? AND i.seq = ?`,
-		t.batch.Device, record.Former.Epoch, int64(record.Former.Seq)).Scan(&raw)
-	if errors.Is(err, sql.ErrNoRows) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("read former place: %w", err)
-	}
-	return store.SameContent(raw, record.Raw), nil
+	return false, nil
 }
 
 // project keeps the read model in step with the inbox.

@@ -127,7 +127,7 @@ func formerPlace(t *testing.T, s store.Store) {
 		r := record(seq, run, wire.Succeeded, text)
 		var whole wire.Record
 		must(t, json.Unmarshal(r.Raw, &whole))
-		r.Former = &wire.Place{Epoch: "old", Seq: former}
+		r.Former = []wire.Place{{Epoch: "older", Seq: former}, {Epoch: "old", Seq: former}}
 		whole.Epoch, whole.Former = "new", r.Former
 		r.Raw = mustJSON(whole)
 		r.Digest = wire.Digest(r.Raw)
