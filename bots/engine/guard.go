@@ -12,7 +12,7 @@ func (r *run) Guard() (*guard.Proxy, error) {
 	if r.proxy != nil {
 		return r.proxy, nil
 	}
-	proxy, err := modules.OpenGuard(r.ctx, r.config.Start, r.config.Pack.Manifest, r.config.Logger)
+	proxy, err := modules.OpenGuard(r.whole, r.config.Start, r.config.Pack.Manifest, r.config.Logger)
 	if err != nil {
 		return nil, fmt.Errorf("open the run's proxy: %w", err)
 	}

@@ -28,7 +28,8 @@ const defaultSteps = 100_000_000
 // cancellation happens on one goroutine.
 type run struct {
 	config  Config
-	ctx     context.Context
+	whole   context.Context // of the run
+	ctx     context.Context // of the attempt under way, whole outside any step
 	host    *watchedHost
 	thread  *starlark.Thread
 	program program
@@ -47,7 +48,7 @@ type run struct {
 var _ modules.Runtime = (*run)(nil)
 
 func newRun(ctx context.Context, c Config) (*run, error) {
-	r := &run{config: c, ctx: ctx, host: &watchedHost{Host: c.Host}, past: remember(c.Start.Journal)}
+	r := &run{config: c, whole: ctx, ctx: ctx, host: &watchedHost{Host: c.Host}, past: remember(c.Start.Journal)}
 	r.log.left = c.Pack.Manifest.Limits.Log
 	if r.log.left == 0 {
 		r.log.left = defaultLog
