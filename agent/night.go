@@ -63,10 +63,9 @@ func (a *Agent) makeUp(ctx context.Context) {
 	if !a.owing.Swap(false) {
 		return
 	}
-	fired := schedules.NewFired(a.store, nil)
-	owed, err := fired.Owed(ctx, "disk_critical", "disk_full", "disk_failed")
+	owed, err := schedules.NewFired(a.store, nil).Owed(ctx, "disk_critical", "disk_full", "disk_failed")
 	for _, key := range owed {
-		err = errors.Join(err, a.makeUpFor(ctx, fired, key))
+		err = errors.Join(err, a.makeUpFor(ctx, key))
 	}
 	if err != nil && ctx.Err() == nil {
 		a.owing.Store(true) // the next look tries again
@@ -74,17 +73,14 @@ func (a *Agent) makeUp(ctx context.Context) {
 	}
 }
 
-func (a *Agent) makeUpFor(ctx context.Context, fired *schedules.Fired, key scheduler.Key) error {
+func (a *Agent) makeUpFor(ctx context.Context, key scheduler.Key) error {
 	for _, s := range a.o.Config.Schedules {
 		late := a.o.Now().Sub(key.Due)
 		if s.ID() != key.Schedule || late < 0 || late > s.Late {
 			continue
 		}
-		if taken, err := fired.MakeUp(ctx, key); err != nil || !taken {
-			return err
-		}
 		a.o.Logger.Info("missed schedule is made up for", "schedule", key.Schedule, "due", key.Due)
-		return a.begin(ctx, s, nil)
+		return a.begin(ctx, s, func(tx *store.Tx) error { return schedules.MadeUp(tx, key) })
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"branchbot/agent/store"
+	"branchbot/internal/fault"
 	"branchbot/scheduler"
 )
 
@@ -33,16 +34,16 @@ func (f *Fired) Owed(_ context.Context, reasons ...string) (keys []scheduler.Key
 	return keys, err
 }
 
-// MakeUp takes a missed key before its start is made up for; false when it was taken
-// already. The record that it was missed stays.
-func (f *Fired) MakeUp(ctx context.Context, key scheduler.Key) (taken bool, err error) {
-	err = f.store.Update(ctx, func(tx *store.Tx) error {
-		known, err := get(tx, key)
-		if err != nil || known.Missed == "" || known.Started {
-			return err
-		}
-		known.Started, taken = true, true
-		return put(tx, key, known)
-	})
-	return taken && err == nil, err
+// MadeUp notes that a missed due time is made up for, in the transaction of the run's
+// start; code made_up when it was before. The record that it was missed stays.
+func MadeUp(tx *store.Tx, key scheduler.Key) error {
+	known, err := get(tx, key)
+	if err != nil {
+		return err
+	}
+	if known.Missed == "" || known.Started {
+		return fault.New(fault.Application, "made_up", "%s at %s was made up for, or never missed", key.Schedule, key.Local)
+	}
+	known.Started = true
+	return put(tx, key, known)
 }
