@@ -5,6 +5,7 @@ import (
 	"errors"
 	"hash/fnv"
 	"io"
+	"math"
 )
 
 // bbolt's file format, as far as it takes to read rows out of a file that bbolt
@@ -199,11 +200,13 @@ func (im *image) loosePage(id uint64, buf *[]byte) (page, error) {
 		return p, err
 	}
 	count := (len(p.body) - pageHeader) / pageElement
-	end := int64(len(p.body))
+	end, last := int64(len(p.body)), int64(0)
 	for i := range count {
-		if reach := p.reach(i); reach <= min(maxOverflow, im.size-at) {
-			end = max(end, reach)
+		start, reach := p.reach(i)
+		if reach > min(maxOverflow, im.size-at) || start >= im.unit && start != last {
+			continue
 		}
+		end, last = max(end, reach), reach
 	}
 	if end > int64(len(p.body)) {
 		p, err = im.readAt(at, end, buf)
@@ -212,10 +215,19 @@ func (im *image) loosePage(id uint64, buf *[]byte) (page, error) {
 	return p, err
 }
 
-// reach is where entry i of a leaf page says that it ends.
-func (p page) reach(i int) int64 {
+// longestKey is longer than any of our keys.
+const longestKey = 512
+
+// reach is where entry i of a leaf page says that it begins and ends, far away for
+// what is no entry of ours.
+func (p page) reach(i int) (start, end int64) {
 	order := binary.NativeEndian
 	at := pageHeader + i*pageElement
 	raw := p.body[at:]
-	return int64(at) + int64(order.Uint32(raw[4:])) + int64(order.Uint32(raw[8:])) + int64(order.Uint32(raw[12:]))
+	keySize := int64(order.Uint32(raw[8:]))
+	if order.Uint32(raw) > bucketFlag || keySize == 0 || keySize > longestKey {
+		return math.MaxInt64, math.MaxInt64
+	}
+	start = int64(at) + int64(order.Uint32(raw[4:]))
+	return start, start + keySize + int64(order.Uint32(raw[12:]))
 }

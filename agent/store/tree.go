@@ -17,10 +17,18 @@ type tree struct {
 	// visit is called with each leaf page of a bucket; false makes it a hole.
 	visit func(bucket Bucket, rows []element) bool
 
+	scratch []*scratch // of each depth, so that a million pages cost no memory
+
 	seen  []bool // pages that are in their place
 	holes []hole
 	named []Bucket
 	again bool // the page in hand holds a lost bucket: what is in it counts as loose
+}
+
+// scratch is what one depth of the walk works with.
+type scratch struct {
+	page []byte
+	list []element
 }
 
 // hole is a range of keys whose page is lost: from <= key < to.
@@ -48,6 +56,7 @@ func (t *tree) walk() {
 	t.header = headers[0]
 	t.seen = make([]bool, min(t.header.pages, uint64(t.size/t.unit)+1))
 	t.node(branch{page: t.header.root, first: true}, 0)
+	t.scratch = nil
 }
 
 // branch is a page to be walked, and the keys that may stand in it.
@@ -62,18 +71,22 @@ func (b branch) hole() hole {
 	if b.first {
 		b.from = nil
 	}
-	return hole{bucket: b.bucket, from: b.from, to: b.to}
+	return hole{bucket: b.bucket, from: bytes.Clone(b.from), to: bytes.Clone(b.to)}
 }
 
 func (t *tree) node(b branch, depth int) {
-	var buf []byte
-	p, err := t.read(b.page, &buf)
-	if err != nil || depth > maxDepth || !t.fits(p, b.page) {
+	if depth == len(t.scratch) {
+		t.scratch = append(t.scratch, new(scratch))
+	}
+	use := t.scratch[depth]
+	p, err := t.read(b.page, &use.page)
+	if err != nil || depth == maxDepth || !t.fits(p, b.page) {
 		t.holes = append(t.holes, b.hole())
 		return
 	}
-	elements, ok := p.elements(b)
-	if !ok || p.flags == leafPage && !t.leaf(b, elements) {
+	elements, ok := p.elements(b, use.list[:0])
+	use.list = elements
+	if !ok || p.flags == leafPage && !t.leaf(b, elements, depth) {
 		t.holes = append(t.holes, b.hole())
 		return
 	}
@@ -85,9 +98,9 @@ func (t *tree) node(b branch, depth int) {
 		return
 	}
 	for i, e := range elements {
-		child := branch{bucket: b.bucket, page: e.child, from: bytes.Clone(e.key), to: b.to, first: b.first && i == 0}
+		child := branch{bucket: b.bucket, page: e.child, from: e.key, to: b.to, first: b.first && i == 0}
 		if i+1 < len(elements) {
-			child.to = bytes.Clone(elements[i+1].key)
+			child.to = elements[i+1].key
 		}
 		t.node(child, depth+1)
 	}
@@ -104,13 +117,12 @@ func (t *tree) fits(p page, id uint64) bool {
 
 // elements returns all entries of a page; false when it is not as bbolt writes it:
 // entries in order, their bytes behind them without a gap.
-func (p page) elements(b branch) ([]element, bool) {
-	list := make([]element, 0, p.count)
+func (p page) elements(b branch, list []element) ([]element, bool) {
 	end := pageHeader + p.count*pageElement
 	for i := range p.count {
 		e, ok := p.element(i, p.flags == leafPage)
 		if !ok || e.at != end || !b.fits(list, e.key) {
-			return nil, false
+			return list, false
 		}
 		list = append(list, e)
 		end += len(e.key) + len(e.value)
@@ -136,7 +148,7 @@ func (p page) ends(at int) bool {
 }
 
 // leaf goes into the buckets of the list of buckets, or visits rows.
-func (t *tree) leaf(b branch, elements []element) bool {
+func (t *tree) leaf(b branch, elements []element, depth int) bool {
 	for _, e := range elements {
 		if e.isBucket != (b.bucket == "") || b.bucket == "" && len(e.value) < bucketHead {
 			return false
@@ -149,7 +161,7 @@ func (t *tree) leaf(b branch, elements []element) bool {
 	for _, e := range elements {
 		name := Bucket(bytes.Clone(e.key))
 		if root := e.root(); root != 0 {
-			t.node(branch{bucket: name, page: root, first: true}, 0)
+			t.node(branch{bucket: name, page: root, first: true}, depth+1)
 		} else if !t.inline(name, e) {
 			t.holes = append(t.holes, hole{bucket: name})
 			again = true
@@ -166,6 +178,6 @@ func (t *tree) inline(name Bucket, e element) bool {
 		return false
 	}
 	b := branch{bucket: name, first: true}
-	elements, ok := p.elements(b)
-	return ok && t.leaf(b, elements)
+	elements, ok := p.elements(b, nil)
+	return ok && t.leaf(b, elements, 0)
 }
