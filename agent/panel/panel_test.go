@@ -334,6 +334,23 @@ func TestHeadOfficeAwayIsSaidCalmly(t *testing.T) {
 	}
 }
 
+// A full disk is said on every page, before anything else, in both languages.
+func TestAFullDiskIsSaid(t *testing.T) {
+	t.Parallel()
+	d := openDesk(t).enter()
+	for level, want := range map[string]string{
+		"ample": "may run unsigned bots", "low": "No new pictures are kept", "critical": "No new bot can start", "full": "full to the last byte",
+	} {
+		d.agent.status = Status{HeadOffice: Online, AllowUnsigned: true, Disk: level}
+		if got := d.get("/"); !strings.Contains(got.body, want) {
+			t.Errorf("%s: page lacks %q", level, want)
+		}
+		if level != "ample" && !d.panel.kit.Catalogue("zh-CN").Has("panel.banner.disk_"+level) {
+			t.Errorf("%s has no text in Chinese", level)
+		}
+	}
+}
+
 func TestTextsUsedExist(t *testing.T) {
 	t.Parallel()
 	d := openDesk(t)

@@ -4,22 +4,21 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"time"
 
 	"branchbot/agent/evidence"
 	"branchbot/internal/fault"
 )
 
-// refusedFor is how long evidence that head office refused is not offered again.
-const refusedFor = time.Hour
-
 // evidence uploads what waits. Results never wait for it: as soon as there is one
 // the rest follows later.
 func (l *line) evidence(ctx context.Context) error {
 	for {
-		waiting, err := l.offered()
-		if err != nil || len(waiting) == 0 {
-			return err
+		waiting, err := l.o.Evidence.Pending(defaultBatch)
+		if err != nil {
+			return fmt.Errorf("list evidence: %w", err)
+		}
+		if len(waiting) == 0 {
+			return nil
 		}
 		for _, item := range waiting {
 			if len(l.wake) > 0 {
@@ -30,28 +29,6 @@ func (l *line) evidence(ctx context.Context) error {
 			}
 		}
 	}
-}
-
-// offered lists what waits and was not refused lately, however much that was:
-// what stands behind it is reached.
-func (l *line) offered() ([]evidence.Entry, error) {
-	now := l.o.Store.Now()
-	for digest, since := range l.refused {
-		if age := now.Sub(since); age < 0 || age > refusedFor {
-			delete(l.refused, digest)
-		}
-	}
-	pending, err := l.o.Evidence.Pending(defaultBatch + len(l.refused))
-	if err != nil {
-		return nil, fmt.Errorf("list evidence: %w", err)
-	}
-	var offered []evidence.Entry
-	for _, item := range pending {
-		if _, refused := l.refused[item.Ref.Digest]; !refused {
-			offered = append(offered, item)
-		}
-	}
-	return offered, nil
 }
 
 func (l *line) upload(ctx context.Context, item evidence.Entry) error {
@@ -70,8 +47,7 @@ func (l *line) upload(ctx context.Context, item evidence.Entry) error {
 	err = send(ctx, l.client, http.MethodPut, l.identity.HeadOffice+"/v1/evidence/"+digest, item.Ref.MediaType, content, nil)
 	if refused := fault.Of(err); refused != nil && refused.Class != fault.Unreachable && !refused.Retryable && !isRefusal(refused.Code) {
 		l.o.Logger.Warn("evidence refused", "digest", digest, "code", refused.Code, "error", err)
-		l.refused[digest] = l.o.Store.Now()
-		return nil
+		return l.o.Evidence.MarkRefused(ctx, digest) // it comes again after a pause, behind the others
 	}
 	if err != nil {
 		return err

@@ -45,16 +45,15 @@ type Uplink struct {
 	online atomic.Bool
 	// Of Run's goroutine alone:
 	batch       int
-	hold        time.Duration        // head office wants to be left alone for so long
-	trouble     string               // code of the trouble that was logged last
-	incarnation string               // of head office, as it answered last
-	asked       map[string]bool      // epochs of which it told how far it is
-	refused     map[string]time.Time // evidence that it does not take, since when
+	hold        time.Duration   // head office wants to be left alone for so long
+	trouble     string          // code of the trouble that was logged last
+	incarnation string          // of head office, as it answered last
+	asked       map[string]bool // epochs of which it told how far it is
 }
 
 // New makes an uplink. Run starts it.
 func New(o Options) *Uplink {
-	return &Uplink{o: o, wake: make(chan struct{}, 1), batch: defaultBatch, asked: map[string]bool{}, refused: map[string]time.Time{}}
+	return &Uplink{o: o, wake: make(chan struct{}, 1), batch: defaultBatch, asked: map[string]bool{}}
 }
 
 // Wake says that the outbox has something new.
