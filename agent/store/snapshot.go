@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"branchbot/internal/disk"
 )
 
 const (
@@ -197,7 +199,7 @@ func (s *Store) prune() error {
 		}
 	}
 	for _, path := range left {
-		err = errors.Join(err, os.Remove(path))
+		err = errors.Join(err, disk.Remove(path))
 	}
 	return err
 }
