@@ -4,6 +4,9 @@
 # sources. A stage that fails prints the command that repeats it.
 #
 #	tools/soak.sh [STAGE…]     these stages only, done or not (names as in the table below)
+#
+# No stage begins after BRANCHBOT_SOAK_MINUTES (32; a stage that is then under
+# way has 8 at most): call it again for the rest.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 out=out/soak
@@ -12,16 +15,16 @@ mkdir -p "$out"
 # stage | what runs | how many | minutes at most
 stages() {
 	cat <<'END'
-torture-form-1   | torture sample-form | 80 | 8
-torture-form-2   | torture sample-form | 80 | 8
-torture-form-3   | torture sample-form | 80 | 8
-torture-form-4   | torture sample-form | 80 | 8
-torture-http-1   | torture sample-http | 1700 | 10
-torture-http-2   | torture sample-http | 1700 | 10
-torture-http-3   | torture sample-http | 1700 | 10
-torture-http-4   | torture sample-http | 1700 | 10
-torture-http-5   | torture sample-http | 1700 | 10
-torture-http-6   | torture sample-http | 1700 | 10
+torture-form-1   | torture sample-form | 76 | 8
+torture-form-2   | torture sample-form | 76 | 8
+torture-form-3   | torture sample-form | 76 | 8
+torture-form-4   | torture sample-form | 76 | 8
+torture-http-1   | torture sample-http | 1680 | 8
+torture-http-2   | torture sample-http | 1680 | 8
+torture-http-3   | torture sample-http | 1680 | 8
+torture-http-4   | torture sample-http | 1680 | 8
+torture-http-5   | torture sample-http | 1680 | 8
+torture-http-6   | torture sample-http | 1680 | 8
 http-driver      | test ./bots/modules/http ^TestHTTPSubmitSurvivesEveryRecord$ | 2000 | 3
 browser-killed   | test ./bots/modules/browser ^TestKilledAtRandom$ | 20 | 3
 store-power      | test ./agent/store ^TestPowerCuts | 520 | 6
@@ -120,6 +123,7 @@ wanted() { [ $# -eq 1 ] || [[ " ${*:2} " == *" $1 "* ]]; }
 
 CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w" -o "$out/bin/" ./cmd/branchbot || exit 1
 failed=0
+limit=$((${BRANCHBOT_SOAK_MINUTES:-32} * 60))
 # Those without a browser wait for the disk more than they calculate: three at a time.
 running=()
 await() {
@@ -131,6 +135,11 @@ while IFS='|' read -r stage what times minutes; do
 	read -r kind arguments <<<"$what"
 	wanted "$stage" "$@" || continue
 	[ $# -eq 0 ] && [ -f "$out/$stage.done" ] && continue
+	if [ $SECONDS -gt $limit ]; then
+		echo "$stage is left for the next call: the time is over" >&2
+		failed=1
+		continue
+	fi
 	[[ $stage == torture-http-* ]] || await
 	run "$stage" "$kind" "${arguments% }" "${times// /}" "${minutes// /}" </dev/null &
 	running+=($!)

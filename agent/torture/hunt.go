@@ -15,6 +15,7 @@ type prey struct {
 	all      []processes.Process // the agent's whole tree
 	runners  []processes.Process
 	browsers []processes.Process
+	keepers  []processes.Process // each between a runner and its browser
 }
 
 // hunt finds runners and browsers below the agent. Chromium's own children are
@@ -29,6 +30,8 @@ func hunt(agent int) (prey, error) {
 		switch {
 		case p.Parent == agent && slices.Contains(p.Args, "__runner"):
 			found.runners = append(found.runners, p)
+		case slices.Contains(p.Args, "__browser"):
+			found.keepers = append(found.keepers, p)
 		case slices.Contains(p.Args, "--remote-debugging-pipe") && !slices.ContainsFunc(p.Args, isChildType):
 			found.browsers = append(found.browsers, p)
 		}

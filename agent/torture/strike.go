@@ -54,7 +54,7 @@ func (t *Torture) strike(ctx context.Context) error {
 }
 
 // patience is how many lengths of a run a blow waits for its point.
-const patience = 4
+const patience = 3
 
 // await waits for the moment: at the point, or uniformly over a run's length and
 // as long again, for the runs that begin anew after the kill before.
@@ -88,6 +88,9 @@ func (t *Torture) kill(agent *tortured, b blow) error {
 	case Runner:
 		dead = t.killSome(found.runners, b)
 	case Browser:
+		if b.point == "" {
+			found.browsers = append(found.browsers, found.keepers...)
+		}
 		dead = t.killSome(found.browsers, b)
 	}
 	if dead == 0 {
