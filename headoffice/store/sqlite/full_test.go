@@ -27,7 +27,7 @@ func TestFullFileSystem(t *testing.T) {
 	for round := range soak.Times(t, 2) {
 		size := int64(round+1)<<20 + r.Int64N(1<<20)
 		o.drive.Set(powerfs.Options{Size: 64 << 20})
-		db, err := Create(t.Context(), o.path())
+		db, err := o.create(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}

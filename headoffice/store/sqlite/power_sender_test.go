@@ -97,7 +97,7 @@ func (o *office) ingest(ctx context.Context, db *DB) error {
 
 // verify opens the file as the next start would.
 func (o *office) verify(ctx context.Context) error {
-	db, err := Create(ctx, o.path())
+	db, err := o.create(ctx)
 	if err != nil {
 		return fmt.Errorf("open: %w", err)
 	}

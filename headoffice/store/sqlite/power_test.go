@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"branchbot/internal/disk"
 	"branchbot/internal/testkit/powerfs"
 	"branchbot/internal/testkit/soak"
 )
@@ -124,7 +125,15 @@ func newOffice(t *testing.T, r *rand.Rand, options powerfs.Options) *office {
 	return &office{t: t, r: r, drive: powerfs.Start(t, options), options: options}
 }
 
-func (o *office) path() string { return filepath.Join(o.drive.Dir(), "ho.db") }
+func (o *office) path() string { return filepath.Join(o.drive.Dir(), "data", "ho.db") }
+
+// create opens the database as the program does, in a folder that it makes.
+func (o *office) create(ctx context.Context) (*DB, error) {
+	if err := disk.MakeFolder(filepath.Dir(o.path())); err != nil {
+		return nil, err
+	}
+	return Create(ctx, o.path())
+}
 
 // cut lets head office work until the power fails, brings up what survived and
 // compares it with what was acknowledged.
@@ -150,7 +159,7 @@ func (o *office) cut() error {
 // program ends in order and starts again.
 func (o *office) work(ctx context.Context) error {
 	for {
-		db, err := Create(ctx, o.path())
+		db, err := o.create(ctx)
 		if err != nil {
 			return err
 		}
