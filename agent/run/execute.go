@@ -15,6 +15,7 @@ import (
 	"branchbot/bots/modules"
 	"branchbot/bots/pack"
 	"branchbot/bots/runner"
+	"branchbot/internal/disk"
 	"branchbot/internal/fault"
 	"branchbot/internal/wire"
 )
@@ -157,7 +158,7 @@ func (m *Manager) start(ctx context.Context, view wire.Run, bot *pack.Pack, reco
 	}
 	m.wipe(scratch)
 	if err := os.MkdirAll(scratch, 0o700); err != nil {
-		return nil, fmt.Errorf("make scratch folder: %w", err)
+		return nil, fmt.Errorf("make scratch folder: %w", disk.ScratchError(err))
 	}
 	inputs, err := m.layFiles(ctx, bot.Manifest, begun.Inputs, scratch)
 	if err != nil {
@@ -201,7 +202,7 @@ func (m *Manager) layFiles(ctx context.Context, manifest *pack.Manifest, raw jso
 		}
 		file.Path = filepath.Join(scratch, input.Name)
 		if err := os.WriteFile(file.Path, content, 0o600); err != nil {
-			return nil, fmt.Errorf("lay input %s: %w", input.Name, err)
+			return nil, fmt.Errorf("lay input %s: %w", input.Name, disk.ScratchError(err))
 		}
 		if inputs[input.Name], err = json.Marshal(file); err != nil {
 			return nil, fmt.Errorf("encode input %s: %w", input.Name, err)

@@ -24,14 +24,14 @@ import (
 // door is the host.Host of one run. It trusts its runner with nothing: other
 // runs, other folders and what the manifest does not name are refused here too.
 type door struct {
-	m        *Manager
-	run      string
-	by       wire.By
-	manifest *pack.Manifest
-	origins  map[string]string
-	scratch  string
-	stopped  func() error // why the run is to stop, nil while it is not
-	logger   *slog.Logger
+	m         *Manager
+	run       string
+	by        wire.By
+	manifest  *pack.Manifest
+	origins   map[string]string
+	scratch   string
+	stopped   func() error // why the run is to stop, nil while it is not
+	logger    *slog.Logger
 	lookFirst bool // the runner was told to look each submit up first
 	// unsettled: an earlier runner may have sent a submit. This one may send nothing
 	// before it has settled that, which a new INTENT proves.

@@ -177,6 +177,14 @@ func (a *actor) do(name, rest string) {
 		a.call("read_document", map[string]any{"files": []string{rest}, "kind": "auto"})
 	case "evidence":
 		a.call("put_evidence", host.Evidence{Kind: "before_submit", MediaType: rest, Bytes: []byte("picture")})
+	case "big": // a large result
+		a.replies = append(a.replies, strings.Repeat("x", 900<<10))
+	case "restored": // a runner that was not told to look first ends as the engine does
+		if !a.start.LookFirst {
+			f := host.Finish{State: wire.Cancelled, Exception: &wire.Exception{Code: a.replies[0]}}
+			a.write(frame{Kind: "finish"}, f)
+			os.Exit(0)
+		}
 	case "begin":
 		a.write(frame{Kind: "event"}, host.Event{Kind: "step", Name: rest, State: "running"})
 	case "wait": // for the cancel
@@ -241,14 +249,15 @@ type device struct {
 }
 
 type setting struct {
-	dir    string
-	script string
-	env    []string
-	point  func(string)
-	change func(*configs.Device)
-	runner []string // nil: this test binary
-	real   bool     // a runner with the real engine
-	now    func() time.Time
+	dir     string
+	script  string
+	env     []string
+	point   func(string)
+	maxSize int64
+	change  func(*configs.Device)
+	runner  []string // nil: this test binary
+	real    bool     // a runner with the real engine
+	now     func() time.Time
 }
 
 func open(t testing.TB, s setting) *device {
@@ -281,7 +290,7 @@ func assemble(s setting) (*device, error) {
 		env = append(os.Environ(), realMark+"=1", quick)
 	}
 	var err error
-	if d.store, err = store.Open(context.Background(), store.Options{Dir: s.dir, Point: s.point, Now: s.now}); err != nil {
+	if d.store, err = store.Open(context.Background(), store.Options{Dir: s.dir, Point: s.point, Now: s.now, MaxSize: s.maxSize}); err != nil {
 		return nil, err
 	}
 	logger := slog.New(slog.DiscardHandler)
@@ -399,6 +408,25 @@ func (d *device) told(id string) (states []wire.RunState) {
 		d.t.Fatal(err)
 	}
 	return states
+}
+
+// write appends a record, as a runner that then dies leaves it.
+func (d *device) write(r wire.JournalRecord) error {
+	return d.store.Update(d.t.Context(), func(tx *store.Tx) error { _, err := journal.Append(tx, r); return err })
+}
+
+// restore does what follows from a new epoch.
+func (d *device) restore() {
+	d.t.Helper()
+	err := d.store.Update(d.t.Context(), func(tx *store.Tx) error {
+		if err := journal.Restore(tx); err != nil {
+			return err
+		}
+		return journal.BeginLookFirst(tx, time.Now())
+	})
+	if err != nil {
+		d.t.Fatal(err)
+	}
 }
 
 // mustRun marks a run as running, as an agent that then dies leaves it.
