@@ -32,7 +32,10 @@ func (l *line) evidence(ctx context.Context) error {
 }
 
 func (l *line) upload(ctx context.Context, item evidence.Entry) error {
-	digest := item.Ref.Digest
+	digest, address := item.Ref.Digest, l.identity.HeadOffice+"/v1/evidence/"+item.Ref.Digest
+	if item.Uploaded != nil && send(ctx, l.client, http.MethodHead, address, "", nil, nil) == nil {
+		return l.o.Evidence.MarkUploaded(ctx, digest) // it was offered again, and is there
+	}
 	content, err := l.o.Evidence.Get(ctx, digest)
 	if fault.HasCode(err, "evidence_damaged") || fault.HasCode(err, "evidence_unknown") {
 		l.o.Logger.Error("evidence lost", "digest", digest, "error", err)
@@ -44,7 +47,7 @@ func (l *line) upload(ctx context.Context, item evidence.Entry) error {
 	if err != nil {
 		return fmt.Errorf("read evidence: %w", err)
 	}
-	err = send(ctx, l.client, http.MethodPut, l.identity.HeadOffice+"/v1/evidence/"+digest, item.Ref.MediaType, content, nil)
+	err = send(ctx, l.client, http.MethodPut, address, item.Ref.MediaType, content, nil)
 	if refused := fault.Of(err); refused != nil && refused.Class != fault.Unreachable && !refused.Retryable && !isRefusal(refused.Code) {
 		l.o.Logger.Warn("evidence refused", "digest", digest, "code", refused.Code, "error", err)
 		return l.o.Evidence.MarkRefused(ctx, digest) // it comes again after a pause, behind the others

@@ -80,6 +80,7 @@ func newOffice(t *testing.T) *office {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /v1/ingest", o.ingest)
 	mux.HandleFunc("PUT /v1/evidence/{digest}", o.keep)
+	mux.HandleFunc("HEAD /v1/evidence/{digest}", o.has)
 	o.server = httptest.NewUnstartedServer(mux)
 	o.server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	o.server.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, ClientAuth: tls.RequireAnyClientCert}
@@ -126,6 +127,17 @@ func (o *office) store(request wire.IngestRequest) {
 			o.t.Errorf("record %d came before record %d", at+1, len(o.records)+1)
 		}
 	}
+}
+
+func (o *office) has(w http.ResponseWriter, r *http.Request) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for content := range o.evidence {
+		if wire.Digest([]byte(content)) == r.PathValue("digest") {
+			return
+		}
+	}
+	w.WriteHeader(http.StatusNotFound)
 }
 
 func (o *office) keep(w http.ResponseWriter, r *http.Request) {

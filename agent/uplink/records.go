@@ -8,6 +8,7 @@ import (
 	"net/http/httptrace"
 	"time"
 
+	"branchbot/agent/evidence"
 	"branchbot/agent/outbox"
 	"branchbot/agent/store"
 	"branchbot/agent/vault"
@@ -145,6 +146,11 @@ func (l *line) acknowledge(ctx context.Context, p parcel, reply wire.IngestReply
 		}
 		if err := outbox.Acknowledge(tx, reply); err != nil {
 			return err
+		}
+		if before.Incarnation != "" && before.Incarnation != reply.Incarnation {
+			if err := evidence.OfferAgain(tx); err != nil {
+				return err
+			}
 		}
 		after, err = outbox.Read(tx)
 		return err

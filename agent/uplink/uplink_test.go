@@ -285,3 +285,36 @@ func TestKeysAreNewAndRequestsFitThem(t *testing.T) {
 		t.Errorf("a request for no key: %v", err)
 	}
 }
+
+// Head office comes back from an older copy: pictures that it lacks are uploaded
+// again, others are only asked for.
+func TestEvidenceIsOfferedAgain(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	d := newDevice(t, o)
+	for _, content := range []string{"there", "gone"} {
+		if _, err := d.o.Evidence.Put(t.Context(), []byte(content), evidence.Meta{Kind: "before_submit", MediaType: "image/png"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 {
+		if err := d.round(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o.mu.Lock()
+	o.incarnation = "second"
+	delete(o.evidence, "gone")
+	o.mu.Unlock()
+	for range 3 {
+		if err := d.round(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if o.evidence["there"] != 1 || o.evidence["gone"] != 1 {
+		t.Errorf("uploads %v, want only what was gone again", o.evidence)
+	}
+	if left, err := d.o.Evidence.Pending(10); len(left) > 0 || err != nil {
+		t.Errorf("%d still wait, %v", len(left), err)
+	}
+}

@@ -68,6 +68,13 @@ func (s *Server) putEvidence(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
+// hasEvidence tells a device whether a piece of evidence is here.
+func (s *Server) hasEvidence(w http.ResponseWriter, r *http.Request) {
+	if !s.Evidence.Has(access.From(r.Context()).Device, r.PathValue("digest")) {
+		w.WriteHeader(http.StatusNotFound)
+	}
+}
+
 // bounded limits the size of a body and the time it may take.
 func bounded(w http.ResponseWriter, r *http.Request, limit int64) io.Reader {
 	// Not every connection has deadlines (tests); a real one has.

@@ -17,6 +17,7 @@ func (s *Server) Routes() []access.Route {
 		{Method: "POST", Path: "/v1/enrol", Allow: anyone, Handle: s.enrol},
 		{Method: "POST", Path: "/v1/ingest", Allow: devices, Handle: s.ingest},
 		{Method: "POST", Path: "/v1/keys", Allow: devices, Handle: s.keys},
+		{Method: "HEAD", Path: "/v1/evidence/{digest}", Allow: devices, Handle: s.hasEvidence},
 		{Method: "PUT", Path: "/v1/evidence/{digest}", Allow: devices, Handle: s.putEvidence},
 
 		{Method: "GET", Path: "/assets/{file}", Allow: anyone, Page: true, Handle: s.Console.Assets},
