@@ -31,7 +31,7 @@ func (s *Store) change(fn func(*bbolt.Tx) error) (err error) {
 	s.db.MaxSize = s.maxSize()
 	id := 0
 	var refused error // by fn: the disk has no part in it
-	err = s.db.Update(func(tx *bbolt.Tx) error {
+	err = s.update(func(tx *bbolt.Tx) error {
 		id = tx.ID()
 		refused = fn(tx)
 		return refused
@@ -45,6 +45,20 @@ func (s *Store) change(fn func(*bbolt.Tx) error) (err error) {
 	s.failed = diskFailed(err)
 	s.mend()
 	return diskFailed(err)
+}
+
+// update is bbolt's Update but for a panic over a damaged page: bbolt would then
+// walk all pages in a goroutine of its own, where one more panic ends the process.
+func (s *Store) update(fn func(*bbolt.Tx) error) error {
+	tx, err := s.db.Begin(true)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }() // nothing after a commit
+	if err := fn(tx); err != nil {
+		return err
+	}
+	return tx.Commit()
 }
 
 // shows reports whether readers see the transaction id, or cannot be asked.
