@@ -33,6 +33,8 @@ store-damage     | test ./agent/store ^TestWhatCanBeSavedIsSaved$ | 400 | 4
 store-compact    | test ./agent/store ^TestCompactModel$ | 3000 | 3
 store-full       | test ./agent/space ^TestFullAtEveryWrite$ | 400 | 4
 office-power     | test ./headoffice/store/sqlite ^TestPowerCuts | 200 | 6
+office-evidence  | test ./headoffice/evidence ^TestPowerCuts$ | 200 | 3
+office-full      | test ./headoffice/store/sqlite ^TestFullFileSystem$ | 15 | 3
 office-damage    | test ./headoffice/store/sqlite ^TestRandomDamageIsNamed$ | 100 | 3
 schedules        | test ./cmd/headoffice ^TestRandomSchedules$ | 12 | 6
 power-model      | test ./internal/testkit/powerfs ^Test(SurvivorsAreWhatWasWritten|ReplacedWholeOrNot)$ | 2000 | 3
@@ -53,17 +55,24 @@ run() {
 	local stage=$1 kind=$2 arguments=$3 times=$4 minutes=$5 began=$SECONDS command code seed
 	seed=${BRANCHBOT_SEED:-$(random_seed)}
 	rm -f "$out/$stage.jsonl" "$out/$stage.done"
+	local child=
+	trap '[ -z "$child" ] || kill -TERM "$child" 2>/dev/null' TERM
 	if [ "$kind" = torture ]; then
 		command="$out/bin/branchbot torture --pack $arguments --kills $times --seed $seed --json"
 		# shellcheck disable=SC2086
-		timeout -s INT -k 120 "${minutes}m" $command >"$out/$stage.jsonl" 2>"$out/$stage.log"
-		code=$?
+		timeout -k 120 "${minutes}m" $command >"$out/$stage.jsonl" 2>"$out/$stage.log" &
 	else
 		local package=${arguments%% *} tests=${arguments#* }
 		command="BRANCHBOT_SOAK=$times BRANCHBOT_SEED=$seed go test -count=1 -v -run '$tests' $package"
 		BRANCHBOT_SOAK=$times BRANCHBOT_SEED=$seed BRANCHBOT_SOAK_REPORT=$PWD/$out/$stage.jsonl \
-			go test -count=1 -v -timeout "${minutes}m" -run "$tests" "$package" >"$out/$stage.log" 2>&1
-		code=$?
+			go test -count=1 -v -timeout "${minutes}m" -run "$tests" "$package" >"$out/$stage.log" 2>&1 &
+	fi
+	child=$!
+	wait "$child"
+	code=$?
+	if [ $code -gt 128 ]; then # told to stop: what was started ends in good order
+		wait "$child"
+		code=130
 	fi
 	if [ $code -eq 0 ] && [ ! -s "$out/$stage.jsonl" ]; then
 		echo "no figures: were the tests skipped?" >>"$out/$stage.log"
@@ -126,6 +135,7 @@ failed=0
 limit=$((${BRANCHBOT_SOAK_MINUTES:-32} * 60))
 # Those without a browser wait for the disk more than they calculate: three at a time.
 running=()
+trap 'echo "stopping" >&2; kill -TERM "${running[@]}" 2>/dev/null; await; exit 130' INT TERM
 await() {
 	for pid in "${running[@]}"; do wait "$pid" || failed=1; done
 	running=()
