@@ -244,7 +244,7 @@ func TestKilledAroundTheSubmit(t *testing.T) {
 func TestKilledAtRandom(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(soak.Seed(t), 0))
-	times := soak.Times(t, 3)
+	times := soak.Times(t, 2)
 	began := time.Now()
 	for i := range times {
 		page := []string{"plain", "element"}[r.IntN(2)]

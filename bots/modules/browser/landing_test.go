@@ -125,17 +125,18 @@ func TestPopups(t *testing.T) {
 	t.Parallel()
 	listed, stranger := strings.ReplaceAll(overlay, "TEXT", "今晚系统维护"), strings.ReplaceAll(overlay, "TEXT", "系统升级公告")
 	const form = "const f = document.querySelector('form');"
-	for _, tt := range []struct{ name, script, code, says string }{
+	s := newSite(t, map[string]string{})
+	b := s.bind(t, smallManifest)
+	b.module.patience = 2 * time.Second
+	for _, tt := range []struct{ name, script, code, says string }{ // one browser for all
 		{"while it is filled", form + "f.mobile.addEventListener('input', () => { " + listed + " }, {once: true});", "", ""},
 		{"when the last field is left", form + "f.product.addEventListener('change', () => setTimeout(() => { " + listed + " }, 50), {once: true});", "", ""},
 		{"twice", listed + ";" + form + "f.mobile.addEventListener('input', () => { " + listed + " }, {once: true});", "", ""},
 		{"a stranger", form + "f.product.addEventListener('change', () => { " + stranger + " });", "popup_unexpected", "系统升级公告"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			s := newSite(t, map[string]string{"/new": small(tt.script)})
-			b := s.bind(t, smallManifest)
-			b.module.patience = 2 * time.Second
+			b.TB = t
+			s.show("/new", small(tt.script))
 			if tt.code == "" {
 				b.must(smallRun)
 			} else if e := b.fails(smallRun, tt.code); !e.Retryable || !strings.Contains(e.Message, tt.says) || !strings.Contains(e.Hint, "on_popup") {

@@ -67,14 +67,17 @@ func (p *page) press(ctx context.Context, at spot) error {
 	if err := p.tab.press(ctx, at); err != nil {
 		return err
 	}
+	return p.landed(ctx)
+}
+
+// landed is why the last click did not reach what it was meant for.
+func (p *page) landed(ctx context.Context) error {
 	var caught spot
-	if err := p.tab.once(ctx, &caught, "landed"); err != nil {
-		if errors.Is(err, errMoved) {
-			return nil // the page went on
-		}
-		return err
+	err := p.tab.once(ctx, &caught, "landed")
+	if errors.Is(err, errMoved) {
+		return nil // the page went on
 	}
-	return caught.err()
+	return errors.Join(err, caught.err())
 }
 
 // manyPopups are more than a page has a reason for.

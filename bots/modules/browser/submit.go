@@ -84,7 +84,6 @@ func (d *driver) Press(ctx context.Context) error {
 	if err := p.patiently(ctx, func() error { return d.press(ctx) }); err != nil {
 		return err
 	}
-	p.m.rt.Logger().DebugContext(ctx, "submit button pressed", "step", p.path)
 	if p.tab.dialogs() > asked {
 		return fault.New(fault.Application, "dialog_unexpected", "the page asked before it sent anything, and was told no: %s", p.tab.lastDialog()).
 			WithHint("list its text under on_popup in pack.yaml if it may be accepted").Retry()
@@ -104,10 +103,11 @@ func (d *driver) press(ctx context.Context) error {
 	if err := at.err(); err != nil {
 		return err
 	}
-	if err := p.press(ctx, at); err != nil {
+	if err := p.tab.press(ctx, at); err != nil {
 		return fmt.Errorf("press submit button: %w", err)
 	}
-	return nil
+	p.m.rt.Logger().DebugContext(ctx, "submit button pressed", "step", p.path)
+	return p.landed(ctx)
 }
 
 // confirm presses the first button of one confirmation box, if one shows.
