@@ -79,11 +79,11 @@ func (l launch) profile() (string, error) {
 		}
 	}
 	if err := os.MkdirAll(l.scratch, 0o700); err != nil {
-		return "", fmt.Errorf("make scratch folder: %w", err)
+		return "", fmt.Errorf("make scratch folder: %w", disk.ScratchError(err))
 	}
 	profile, err := os.MkdirTemp(l.scratch, profilePrefix)
 	if err != nil {
-		return "", fmt.Errorf("make browser profile: %w", err)
+		return "", fmt.Errorf("make browser profile: %w", disk.ScratchError(err))
 	}
 	return profile, nil
 }
