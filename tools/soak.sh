@@ -37,7 +37,6 @@ office-evidence  | test ./headoffice/evidence ^TestPowerCuts$ | 200 | 3
 office-full      | test ./headoffice/store/sqlite ^TestFullFileSystem$ | 15 | 3
 office-damage    | test ./headoffice/store/sqlite ^TestRandomDamageIsNamed$ | 100 | 3
 schedules        | test ./cmd/headoffice ^TestRandomSchedules$ | 12 | 6
-power-model      | test ./internal/testkit/powerfs ^Test(SurvivorsAreWhatWasWritten|ReplacedWholeOrNot)$ | 2000 | 3
 END
 }
 
