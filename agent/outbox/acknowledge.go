@@ -28,7 +28,7 @@ func Acknowledge(tx *store.Tx, reply wire.IngestReply) error {
 	if !found {
 		return nil // a late answer about an epoch of which nothing is left
 	}
-	reached := p.From + max(reply.NextSeq, 1) - 1
+	reached := p.From + min(max(reply.NextSeq, 1), maxSeq) - 1
 	if err := s.check(tx, p, reached, reply); err != nil {
 		return err
 	}
@@ -70,6 +70,9 @@ func (s *state) check(tx *store.Tx, p span, reached uint64, reply wire.IngestRep
 	return fault.New(fault.Application, codeDiffers, "head office has another record %d of this epoch than this device", reply.NextSeq-1).
 		WithHint("an older copy of the data folder came back, or it was copied to another machine: if two machines run with it, stop one of them")
 }
+
+// maxSeq is above every seq that can be; sums with it do not overflow.
+const maxSeq = 1 << 62
 
 // Codes of Acknowledge.
 const (

@@ -435,3 +435,35 @@ func (m *model) check() {
 		m.t.Errorf("%d still wait", status.Waiting)
 	}
 }
+
+// Whatever an answer says, nothing is acknowledged that was not made, and what is
+// told apart keeps its order.
+func FuzzAcknowledge(f *testing.F) {
+	for _, seed := range []string{`{}`, `{"incarnation":"a","next_seq":3}`, `{"next_seq":18446744073709551615}`, `{"incarnation":"b","epoch":"x","next_seq":2,"last":"sha256:"}`} {
+		f.Add([]byte(seed), true)
+	}
+	s, err := store.Open(f.Context(), store.Options{Dir: f.TempDir()})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Cleanup(func() { _ = s.Close() })
+	f.Fuzz(func(t *testing.T, raw []byte, ours bool) {
+		var reply wire.IngestReply
+		if json.Unmarshal(raw, &reply) != nil {
+			return
+		}
+		if ours {
+			reply.Epoch = s.Epoch()
+		}
+		add(t, s, 1)
+		before := read(t, s)
+		err := s.Update(t.Context(), func(tx *store.Tx) error { return outbox.Acknowledge(tx, reply) })
+		after := read(t, s)
+		if made := before.Waiting + before.Kept; after.Waiting < 0 || after.Waiting+after.Kept > made {
+			t.Errorf("%s: %+v became %+v", raw, before, after)
+		}
+		if err != nil && after.Waiting != before.Waiting {
+			t.Errorf("%s: refused with %v and yet %d of %d wait", raw, err, after.Waiting, before.Waiting)
+		}
+	})
+}

@@ -170,10 +170,11 @@ func (s *state) forgetForeign(tx *store.Tx) error {
 	return nil
 }
 
-// deviceName is "" for a device that is not enrolled; enrolment adopts its records.
+// deviceName is "" for a device that is not enrolled, or must be again: enrolment
+// adopts its records.
 func deviceName(tx *store.Tx) (string, error) {
 	identity, err := vault.GetIdentity(tx)
-	if err != nil && !fault.HasCode(err, "not_enrolled") {
+	if err != nil && !fault.HasCode(err, "not_enrolled") && !errors.Is(err, store.ErrDamaged) {
 		return "", fmt.Errorf("read identity: %w", err)
 	}
 	return identity.Device, nil

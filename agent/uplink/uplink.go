@@ -155,8 +155,8 @@ func (u *Uplink) round(ctx context.Context) error {
 // remember keeps, over restarts, that head office does not let this device in:
 // people are shown it, and enrolling again is allowed from then on.
 func (u *Uplink) remember(ctx context.Context, err error) error {
-	told := fault.Of(err)
-	if err == nil || !isRefusal(told.Code) {
+	told, isCoded := errors.AsType[*fault.Error](err) // as head office said it
+	if !isCoded || !isRefusal(told.Code) {
 		return err
 	}
 	kept := u.o.Store.Update(ctx, func(tx *store.Tx) error {

@@ -97,6 +97,20 @@ type gapLine struct {
 	Found time.Time `json:"found"`
 }
 
+// missing tells of records that neither side has any more.
+func missing(epochs []store.Epoch) string {
+	var n uint64
+	for _, e := range epochs {
+		for _, gap := range e.Gaps {
+			n += gap.Records()
+		}
+	}
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", %d missing", n)
+}
+
 func epochLines(epochs []store.Epoch) []epochLine {
 	lines := []epochLine{}
 	for _, e := range epochs {
@@ -132,7 +146,7 @@ func (c *deviceListCmd) Run(inv *cli.Invocation) (err error) {
 			Epochs: epochLines(epochs),
 		}
 		err = inv.Print(line, func(io.Writer) {
-			fmt.Fprintf(table, "%s\t%s\t%s\t%d records\t%s\n", d.ID, d.State, d.Hostname, d.Taken(), d.HaltReason)
+			fmt.Fprintf(table, "%s\t%s\t%s\t%d records%s\t%s\n", d.ID, d.State, d.Hostname, d.Taken(), missing(epochs), d.HaltReason)
 		})
 		if err != nil {
 			return err

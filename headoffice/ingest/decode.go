@@ -16,8 +16,11 @@ func decode(request wire.IngestRequest, fingerprint string, now time.Time) store
 		Device: request.Device, Fingerprint: fingerprint, Epoch: request.Epoch, First: request.FirstSeq,
 		Oldest: request.Oldest, Received: now, Records: make([]store.Record, len(request.Records)),
 	}
-	if batch.Oldest >= 1<<62 {
+	if batch.Oldest >= maxSeq {
 		batch.Oldest = 0
+	}
+	if batch.First >= maxSeq {
+		batch.First = 0
 	}
 	for i, raw := range request.Records {
 		record := decodeRecord(request, raw)
@@ -54,11 +57,14 @@ func decodeRecord(request wire.IngestRequest, raw json.RawMessage) store.Record 
 	return record
 }
 
+// maxSeq bounds what devices say about places: the store keeps signed numbers.
+const maxSeq = 1 << 62
+
 // maxName bounds what is kept in columns; the raw record is kept whole.
 const maxName = 200
 
 func plausible(r wire.Record) bool {
-	return r.Seq > 0 && r.Seq < 1<<62 && r.Kind != "" && len(r.Kind) <= maxName && len(r.Subject) <= maxName
+	return r.Seq > 0 && r.Seq < maxSeq && r.Kind != "" && len(r.Kind) <= maxName && len(r.Subject) <= maxName
 }
 
 func decodeRun(sent wire.Record) *wire.Run {

@@ -28,6 +28,7 @@ func TestDecodePlacesABatch(t *testing.T) {
 		{"whole", 0, []string{whole}, 7, []string{""}},
 		{"told by a later record", 0, []string{`null`, `3`, whole}, 5, []string{"undecodable", "undecodable", ""}},
 		{"told by the device", 9, []string{`{}`}, 9, []string{"undecodable"}},
+		{"a place that cannot be", 1<<64 - 1, []string{whole}, 7, []string{""}},
 		{"nothing tells", 0, []string{`{}`, `[]`}, 0, []string{"undecodable", "undecodable"}},
 		{"seq before the first", 0, []string{`{}`, `{"device":"dev_a","epoch":"e","seq":1,"kind":"k"}`}, 0, []string{"undecodable", ""}},
 		{"another device", 0, []string{`{"device":"dev_b","epoch":"e","seq":1,"kind":"k"}`}, 0, []string{"foreign"}},
