@@ -30,11 +30,12 @@ const (
 	// RunsOver: run → since when its state is final, by the steady clock.
 	RunsOver Bucket = "runs_over"
 
-	// Outbox: seq → wire.Record as it is sent, waiting or kept after it was sent.
+	// Outbox: place in line → wire.Record as it is sent, waiting or kept after it was sent.
 	Outbox Bucket = "outbox"
-	// OutboxState: "state" → counters of the outbox.
+	// OutboxState: "state" → counters of the outbox · "epochs" → which places are which
+	// epoch's · "events" → what befell the line · "refusal" → why head office lets us not in.
 	OutboxState Bucket = "outbox_state"
-	// OutboxSent: next_seq → when head office told that it has all below.
+	// OutboxSent: place → when head office told that it has all below.
 	OutboxSent Bucket = "outbox_sent"
 
 	// Secrets: name → values and the origin that may receive them.
