@@ -100,6 +100,7 @@ func (m *Manager) Close() error {
 	m.stop(ErrStopping) // from now on Go starts nothing
 	m.mu.Unlock()
 	m.runs.Wait()
+	m.leave()
 	return nil
 }
 

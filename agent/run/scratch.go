@@ -55,10 +55,18 @@ func (m *Manager) unlock(id string) { _ = os.Remove(m.lock(id)) } // one that st
 // no run is under way: whoever owns the data folder and has just opened it.
 func (m *Manager) Sweep() {
 	for _, folder := range m.scratchFolders() {
-		if filepath.Dir(folder) == disk.Memory() && !disk.Private(folder) {
-			continue // somebody else's
+		if filepath.Dir(folder) == disk.Memory() && !disk.Owned(folder) {
+			continue // not there, or somebody else's
 		}
 		m.wipe(folder)
+	}
+}
+
+// leave removes the folders of all runs' folders that have become empty. Called
+// when no run is under way.
+func (m *Manager) leave() {
+	for _, folder := range m.scratchFolders() {
+		_ = os.Remove(folder) // one that is not empty stays for the next Sweep
 	}
 }
 

@@ -242,13 +242,13 @@ func TestFullAtEveryWrite(t *testing.T) {
 	n := never.points
 	seed := soak.Seed(t)
 	r := rand.New(rand.NewPCG(seed, 3))
-	times := min(soak.Times(t, 2*n), 20*n)
+	times := min(soak.Times(t, n), 20*n)
 	for k := range times {
-		at := 1 + k/2
+		at, greedy := 1+k%n, (k+k/n)%2 == 1
 		if k >= 2*n {
 			at = 1 + r.IntN(n)
 		}
-		l := newLife(t, at, k%2 == 1)
+		l := newLife(t, at, greedy)
 		l.live(runs)
 		l.whole("full")
 		l.restart()

@@ -19,12 +19,12 @@ func Memory() string {
 	return memoryFolder
 }
 
-// Private reports whether a folder is ours alone, and makes it when it is not
-// there. Others may write beside it: a link or a folder of theirs is not taken.
-func Private(folder string) bool {
-	if err := os.Mkdir(folder, 0o700); err == nil {
-		return true
-	}
+// Private makes a folder that is ours alone, and reports whether it is. Others may
+// write beside it: a link or a folder of theirs is not taken.
+func Private(folder string) bool { return os.Mkdir(folder, 0o700) == nil || Owned(folder) }
+
+// Owned reports whether a folder is there and ours alone.
+func Owned(folder string) bool {
 	info, err := os.Lstat(folder)
 	if err != nil || !info.IsDir() || info.Mode().Perm() != 0o700 {
 		return false

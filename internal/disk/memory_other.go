@@ -5,5 +5,8 @@ package disk
 // Memory is a folder on a file system in memory, "" where there is none.
 func Memory() string { return "" }
 
-// Private reports whether a folder is ours alone: not asked where Memory has none.
+// Private makes a folder that is ours alone: not asked for where Memory has none.
 func Private(string) bool { return false }
+
+// Owned reports whether a folder is there and ours alone, as Private.
+func Owned(string) bool { return false }
