@@ -58,8 +58,8 @@ func (v *salvage) file(from image) error {
 }
 
 // inPlace takes the rows of a page that stands in its place. A page without one
-// authentic row is no page of this bucket.
-func (v *salvage) inPlace(bucket Bucket, rows []element) bool {
+// authentic row is no page of this bucket, unless it stands inside its entry.
+func (v *salvage) inPlace(bucket Bucket, rows []element, inside bool) bool {
 	var bad []element
 	for _, row := range rows {
 		if v.opens(bucket, row) {
@@ -68,10 +68,13 @@ func (v *salvage) inPlace(bucket Bucket, rows []element) bool {
 			bad = append(bad, row)
 		}
 	}
-	if len(bad) == len(rows) && len(rows) > 0 {
+	if len(bad) == len(rows) && len(rows) > 0 && !inside {
 		return false
 	}
 	for _, row := range bad {
+		if headSize(row.value) > 0 {
+			v.foreign++
+		}
 		v.damaged[string(place(bucket, row.key))] = element{key: bytes.Clone(row.key), value: bytes.Clone(row.value)}
 	}
 	return true

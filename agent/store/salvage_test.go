@@ -111,7 +111,7 @@ func (w *wreckage) locate(t *testing.T) {
 	}
 	var rows []found
 	tr := tree{image: image{file: bytes.NewReader(w.file), size: int64(len(w.file))}}
-	tr.visit = func(bucket Bucket, list []element) bool {
+	tr.visit = func(bucket Bucket, list []element, _ bool) bool {
 		for i, e := range list {
 			rows = append(rows, found{bucket, bytes.Clone(e.key), slices.Concat(e.key, e.value), i})
 		}

@@ -14,8 +14,9 @@ type tree struct {
 	image
 	header header
 	sound  bool // both headers are whole
-	// visit is called with each leaf page of a bucket; false makes it a hole.
-	visit func(bucket Bucket, rows []element) bool
+	// visit is called with each leaf page of a bucket; false makes it a hole. One
+	// that stands inside its bucket's own entry cannot be another's.
+	visit func(bucket Bucket, rows []element, inside bool) bool
 
 	scratch []*scratch // of each depth, so that a million pages cost no memory
 
@@ -155,7 +156,7 @@ func (t *tree) leaf(b branch, elements []element, depth int) bool {
 		}
 	}
 	if b.bucket != "" {
-		return t.visit == nil || t.visit(b.bucket, elements)
+		return t.visit == nil || t.visit(b.bucket, elements, b.page == 0)
 	}
 	again := false
 	for _, e := range elements {
