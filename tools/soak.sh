@@ -25,13 +25,19 @@ torture-http-3   | torture sample-http | 1680 | 8
 torture-http-4   | torture sample-http | 1680 | 8
 torture-http-5   | torture sample-http | 1680 | 8
 torture-http-6   | torture sample-http | 1680 | 8
-http-driver      | test ./bots/modules/http ^TestHTTPSubmitSurvivesEveryRecord$ | 2000 | 3
+http-driver      | test ./bots/modules/http ^TestHTTPSubmitSurvives$ | 8000 | 4
+run-schedules    | test ./agent/run ^TestRandomSchedules$ | 300 | 5
 browser-killed   | test ./bots/modules/browser ^TestKilledAtRandom$ | 20 | 3
 store-power      | test ./agent/store ^TestPowerCuts | 520 | 6
 store-disk       | test ./agent/store ^TestDiskFails$ | 40 | 3
 store-damage     | test ./agent/store ^TestWhatCanBeSavedIsSaved$ | 400 | 4
+store-flips      | test ./agent/store ^TestEveryFlippedBitIsFound$ | 2000 | 3
+store-scrubber   | test ./agent/store ^TestScrubberFindsFlippedBits$ | 300 | 3
+store-size       | test ./agent ^TestTheFileStaysSmall$ | 1000000 | 8
+clock            | test ./agent ^TestClockJumps$ | 300 | 3
 store-compact    | test ./agent/store ^TestCompactModel$ | 3000 | 3
 store-full       | test ./agent/space ^TestFullAtEveryWrite$ | 400 | 4
+drain            | test ./cmd/headoffice ^TestALongLineDrains$ | 100000 | 4
 office-power     | test ./headoffice/store/sqlite ^TestPowerCuts | 200 | 6
 office-evidence  | test ./headoffice/evidence ^TestPowerCuts$ | 200 | 3
 office-full      | test ./headoffice/store/sqlite ^TestFullFileSystem$ | 15 | 3
@@ -88,7 +94,7 @@ run() {
 }
 
 # figures STAGE: the numbers of its JSON lines, for people.
-figures() { grep -oE '"[a-z_]+":[0-9]+' "$out/$1.jsonl" 2>/dev/null | tr -d '"' | grep -vE '^(ms|seed|points_of):' | tr ':' ' ' | paste -sd, | sed 's/,/, /g'; }
+figures() { grep -oE '"[a-z_ ]+":"?[0-9]+' "$out/$1.jsonl" 2>/dev/null | tr -d '"' | grep -vE '^(ms|seed|points_of):' | tr ':' ' ' | paste -sd, | sed 's/,/, /g'; }
 
 sum() { cat "$out"/$1-*.jsonl 2>/dev/null | grep -oE "\"$2\":[0-9]+" | cut -d: -f2 | awk '{ n += $1 } END { print n + 0 }'; }
 
