@@ -35,7 +35,6 @@ store-flips      | test ./agent/store ^TestEveryFlippedBitIsFound$ | 2000 | 3
 store-scrubber   | test ./agent/store ^TestScrubberFindsFlippedBits$ | 300 | 3
 store-size       | test ./agent ^TestTheFileStaysSmall$ | 1000000 | 8
 clock            | test ./agent ^TestClockJumps$ | 300 | 3
-store-compact    | test ./agent/store ^TestCompactModel$ | 3000 | 3
 store-full       | test ./agent/space ^TestFullAtEveryWrite$ | 400 | 4
 drain            | test ./cmd/headoffice ^TestALongLineDrains$ | 100000 | 4
 office-power     | test ./headoffice/store/sqlite ^TestPowerCuts | 200 | 6
