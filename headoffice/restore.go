@@ -197,7 +197,7 @@ func merge(from, to string) error {
 
 // unfinished refuses a data folder in which a restore was killed while it moved files.
 func unfinished(data string) error {
-	if _, err := os.Stat(filepath.Join(data, movingFolder)); err != nil {
+	if _, err := os.Stat(filepath.Join(data, movingFolder)); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	return fault.New(fault.Usage, "restore_unfinished", "a restore of %s was interrupted", data).

@@ -33,14 +33,15 @@ type Refusal struct {
 // maxEvents bounds what is kept of them.
 const maxEvents = 30
 
-var (
-	eventsKey  = []byte("events")
-	refusalKey = []byte("refusal")
+// Rows of store.OutboxState.
+const (
+	eventsRow  = "events"
+	refusalRow = "refusal"
 )
 
 // events are for people to see: a row that cannot be read is no trouble of the line.
 func events(tx *store.Tx) []Event {
-	kept, err := store.GetJSON[[]Event](tx, store.OutboxState, eventsKey)
+	kept, err := store.GetJSON[[]Event](tx, store.OutboxState, []byte(eventsRow))
 	if err != nil {
 		return nil
 	}
@@ -54,11 +55,11 @@ func Note(tx *store.Tx, kind, detail string) error {
 		return nil
 	}
 	kept = append(kept, Event{At: tx.Now(), Kind: kind, Detail: detail})
-	return store.PutJSON(tx, store.OutboxState, eventsKey, kept[max(0, len(kept)-maxEvents):])
+	return store.PutJSON(tx, store.OutboxState, []byte(eventsRow), kept[max(0, len(kept)-maxEvents):])
 }
 
 func readRefusal(tx *store.Tx) *Refusal {
-	refusal, err := store.GetJSON[Refusal](tx, store.OutboxState, refusalKey)
+	refusal, err := store.GetJSON[Refusal](tx, store.OutboxState, []byte(refusalRow))
 	if err != nil {
 		return nil
 	}
@@ -72,14 +73,14 @@ func Refused(tx *store.Tx, refusal Refusal) error {
 	}
 	refusal.Since = tx.Now()
 	return errors.Join(
-		store.PutJSON(tx, store.OutboxState, refusalKey, refusal),
+		store.PutJSON(tx, store.OutboxState, []byte(refusalRow), refusal),
 		Note(tx, EventRefused, refusal.Code+": "+refusal.Message))
 }
 
 // LetIn forgets a refusal: head office has answered, or a new identity is there.
 func LetIn(tx *store.Tx) error {
-	if _, err := tx.Get(store.OutboxState, refusalKey); errors.Is(err, store.ErrNotFound) {
+	if _, err := tx.Get(store.OutboxState, []byte(refusalRow)); errors.Is(err, store.ErrNotFound) {
 		return nil
 	}
-	return tx.Delete(store.OutboxState, refusalKey)
+	return tx.Delete(store.OutboxState, []byte(refusalRow))
 }

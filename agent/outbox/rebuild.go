@@ -65,7 +65,7 @@ func rebuildSpans(tx *store.Tx) ([]span, error) {
 		var r wire.Record
 		place := store.ParseNumberKey(key)
 		if json.Unmarshal(value, &r) != nil || r.Epoch == "" || r.Seq == 0 || r.Seq > place {
-			return nil
+			return nil //nolint:nilerr // Mend replaces it
 		}
 		last := len(spans) - 1
 		if last < 0 || spans[last].Epoch != r.Epoch {

@@ -34,9 +34,10 @@ type span struct {
 
 func (p span) seq(place uint64) uint64 { return place - p.From + 1 }
 
-var (
-	stateKey = []byte("state")
-	spansKey = []byte("epochs")
+// Rows of store.OutboxState.
+const (
+	stateRow = "state"
+	spansRow = "epochs"
 )
 
 // load reads the line and opens a part for the store's epoch when it is new.
@@ -51,8 +52,8 @@ func load(tx *store.Tx) (state, error) {
 
 // loadRows reads the line as it was written, whatever the store's epoch is now.
 func loadRows(tx *store.Tx) (state, error) {
-	s, err := store.GetJSON[state](tx, store.OutboxState, stateKey)
-	known, spansErr := store.GetJSON[[]span](tx, store.OutboxState, spansKey)
+	s, err := store.GetJSON[state](tx, store.OutboxState, []byte(stateRow))
+	known, spansErr := store.GetJSON[[]span](tx, store.OutboxState, []byte(spansRow))
 	s.spans = known
 	switch {
 	case errors.Is(err, store.ErrNotFound) && errors.Is(spansErr, store.ErrNotFound) && isEmpty(tx):
@@ -95,9 +96,9 @@ func (s *state) save(tx *store.Tx) error {
 	before := len(s.spans)
 	s.spans = slices.DeleteFunc(s.spans, func(p span) bool { return p.To != 0 && p.To <= max(s.First, p.From) }) // nothing of it is left
 	s.unsaved = s.unsaved || len(s.spans) != before
-	err := store.PutJSON(tx, store.OutboxState, stateKey, s)
+	err := store.PutJSON(tx, store.OutboxState, []byte(stateRow), s)
 	if s.unsaved {
-		err = errors.Join(err, store.PutJSON(tx, store.OutboxState, spansKey, s.spans))
+		err = errors.Join(err, store.PutJSON(tx, store.OutboxState, []byte(spansRow), s.spans))
 	}
 	return err
 }

@@ -55,8 +55,12 @@ func TestWhatWasPackedIsUnpacked(t *testing.T) {
 func TestHostileNames(t *testing.T) {
 	t.Parallel()
 	for _, header := range []tar.Header{
-		{Name: "../outside", Typeflag: tar.TypeReg}, {Name: "/etc/outside", Typeflag: tar.TypeReg}, {Name: `a\b`, Typeflag: tar.TypeReg},
-		{Name: "c:x", Typeflag: tar.TypeReg}, {Name: "link", Typeflag: tar.TypeSymlink, Linkname: "/etc/passwd"}, {Name: "folder", Typeflag: tar.TypeDir},
+		{Name: "../outside", Typeflag: tar.TypeReg},
+		{Name: "/etc/outside", Typeflag: tar.TypeReg},
+		{Name: `a\b`, Typeflag: tar.TypeReg},
+		{Name: "c:x", Typeflag: tar.TypeReg},
+		{Name: "link", Typeflag: tar.TypeSymlink, Linkname: "/etc/passwd"},
+		{Name: "folder", Typeflag: tar.TypeDir},
 	} {
 		var out bytes.Buffer
 		w := tar.NewWriter(&out)
