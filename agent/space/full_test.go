@@ -197,7 +197,7 @@ func (l *life) live(runs int) {
 		l.run(fmt.Sprintf("run_%d", len(l.ended)))
 	}
 	l.acknowledge()
-	if err := l.store.Compact(context.Background()); err != nil && !fault.HasCode(err, "compact_no_room") && !fault.HasCode(err, "disk_full") {
+	if err := l.store.Compact(context.Background()); err != nil && !fault.HasCode(err, "copy_no_room") && !fault.HasCode(err, "disk_full") {
 		l.t.Fatalf("fill %d: compact: %v", l.fillAt, err)
 	}
 }

@@ -46,7 +46,7 @@ func (s *Store) Room() (room Room) {
 
 // Compact writes what is in use into a new file and puts it in the place of the
 // old one, which is then overwritten. It gives way at once: ErrNeeded when somebody wants to
-// write (nothing is lost but the work). Code compact_no_room: the disk has too
+// write (nothing is lost but the work). Code copy_no_room: the disk has too
 // little room for a second file. Readers wait while the files are exchanged.
 func (s *Store) Compact(ctx context.Context) error {
 	wanted := &compaction{ctx: ctx, done: make(chan error, 1)}
@@ -98,7 +98,7 @@ func (s *Store) compact(c *compaction) *call {
 
 func (s *Store) replace(c *compaction) (err error) {
 	defer asDamage(&err)
-	if err := errors.Join(s.usable(), s.hasRoom()); err != nil {
+	if err := errors.Join(s.usable(), s.hasRoom(s.o.Dir)); err != nil {
 		return err
 	}
 	fresh := filepath.Join(s.o.Dir, CompactName)
@@ -115,13 +115,14 @@ func (s *Store) replace(c *compaction) (err error) {
 	return s.exchange(fresh, c)
 }
 
-func (s *Store) hasRoom() error {
-	space, err := disk.Measure(s.o.Dir)
+// hasRoom refuses to write a copy of what is in use where results would then lack the room.
+func (s *Store) hasRoom(folder string) error {
+	space, err := disk.Measure(folder)
 	if err != nil {
 		return err
 	}
 	if used := s.Room().Used; space.Free < used+used/4+s.o.Reserve {
-		return fault.New(fault.Application, "compact_no_room", "%d bytes are free, too few for a second file of %d", space.Free, used).
+		return fault.New(fault.Application, "copy_no_room", "%d bytes are free, too few for a second file of %d", space.Free, used).
 			WithHint("free disk space on the drive of the data folder")
 	}
 	return nil

@@ -44,6 +44,9 @@ func (s *Store) Snapshot() (path string, err error) {
 	if err := MakeFolder(folder); err != nil {
 		return "", fmt.Errorf("make a snapshot: %w", err)
 	}
+	if err := s.hasRoom(folder); err != nil {
+		return "", fmt.Errorf("make a snapshot: %w", err)
+	}
 	at := s.Now()
 	path = filepath.Join(folder, at.Format(stampFormat)+snapshotSuffix)
 	fresh := strings.TrimSuffix(path, snapshotSuffix) + unfinished
