@@ -219,7 +219,7 @@ func TestKilledAroundTheSubmit(t *testing.T) {
 		name, page, point string
 		records           string // of the submit, as far as they are certain
 	}{
-		{"before the press", "plain", "before_submit", "intent#1 outcome#1 result#1 intent#2"},
+		{"before the press", "plain", "before_submit", "intent#1 outcome#1 result#1 timer#1 intent#2"},
 		{"between press and request", "element", "submit button pressed", ""},
 		{"the request may be under way", "plain", "submit button pressed", ""},
 		{"while the request is held", "plain", "prepared", "intent#1 prepared#1"},
