@@ -249,14 +249,16 @@ func FuzzSnapshot(f *testing.F) {
 	f.Add(whole.Bytes()[:60])
 	f.Add([]byte(snapshotMagic))
 	f.Fuzz(func(t *testing.T, raw []byte) {
+		rows := 0
 		err := readSnapshot(bytes.NewReader(raw), k, func(bucket Bucket, key, value []byte) error {
+			rows++
 			if string(bucket) != "settings" || string(key) != "key" || string(value) != "value" {
 				t.Errorf("a row that was never written: %s %q %q", bucket, key, value)
 			}
 			return nil
 		})
-		if err == nil && !bytes.Equal(raw, whole.Bytes()) {
-			t.Error("another file was accepted")
+		if err == nil && rows != 1 {
+			t.Errorf("a file with %d rows was accepted", rows)
 		}
 	})
 }
