@@ -91,7 +91,7 @@ func (w *Watch) Level() Level {
 	}
 	now := w.judge(left, size)
 	if now != w.at {
-		w.o.Logger.Warn("disk space "+string(now), "before", w.at, "free_bytes", left)
+		w.o.Logger.Warn("disk space", "level", now, "before", w.at, "free_bytes", left)
 	}
 	w.at = now
 	return now

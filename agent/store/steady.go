@@ -10,7 +10,7 @@ import (
 // a longer one, or with a clock set by years, no time counts as passed.
 const longestOff = 14 * 24 * time.Hour
 
-var steadyKey = []byte("steady")
+const steadyKey = "steady"
 
 // steady is the device's age: it is what windows and retention are counted in. It began
 // at the wall time of the first start and has moved since with the time that passed,
@@ -44,7 +44,7 @@ func (s *Store) resume() error {
 	now := s.now().UTC().Round(0)
 	base := now
 	err := s.View(func(tx *Tx) error {
-		last, err := GetJSON[mark](tx, Meta, steadyKey)
+		last, err := GetJSON[mark](tx, Meta, []byte(steadyKey))
 		switch off := now.Sub(last.Wall); {
 		case err != nil:
 			return err
@@ -83,5 +83,5 @@ func (t *Tx) Steady() time.Time { return t.store.Steady() }
 // KeepTime writes the steady clock down. Call it from time to time: what has passed
 // since is known after a kill only as far as the wall clock can be believed.
 func KeepTime(tx *Tx) error {
-	return PutJSON(tx, Meta, steadyKey, mark{Steady: tx.Steady(), Wall: tx.Now()})
+	return PutJSON(tx, Meta, []byte(steadyKey), mark{Steady: tx.Steady(), Wall: tx.Now()})
 }

@@ -14,7 +14,7 @@ func Measure(path string) (Space, error) {
 	if err := unix.Statfs(path, &stat); err != nil {
 		return Space{}, err
 	}
-	size := int64(stat.Bsize)
+	size := int64(stat.Bsize) //nolint:unconvert // other types elsewhere
 	return Space{Free: int64(stat.Bavail) * size, Total: int64(stat.Blocks) * size}, nil
 }
 

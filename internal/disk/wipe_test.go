@@ -5,7 +5,6 @@ package disk_test
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -90,7 +89,7 @@ func TestIsFull(t *testing.T) {
 	t.Parallel()
 	for text, full := range map[error]bool{
 		nil: false, syscall.EIO: false, syscall.ENOSPC: true, syscall.EDQUOT: true,
-		fmt.Errorf("file resize error: %s", syscall.ENOSPC): true, &os.PathError{Op: "write", Err: syscall.ENOSPC}: true,
+		errors.New("file resize error: " + syscall.ENOSPC.Error()): true, &os.PathError{Op: "write", Err: syscall.ENOSPC}: true,
 	} {
 		if got := disk.IsFull(text); got != full {
 			t.Errorf("%v: %t", text, got)
