@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -59,7 +60,7 @@ func begin(args []string) (int, error) {
 		return 0, err
 	}
 	pid, err := syscall.ForkExec(args[0], args, &syscall.ProcAttr{
-		Env: os.Environ(), Files: []uintptr{null.Fd(), null.Fd(), 2, 3, 4},
+		Env: new(exec.Cmd).Environ(), Files: []uintptr{null.Fd(), null.Fd(), 2, 3, 4},
 		Sys: &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL},
 	})
 	return pid, errors.Join(err, null.Close(), syscall.Close(3), syscall.Close(4))
