@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"branchbot/agent/journal"
@@ -17,6 +18,7 @@ import (
 const (
 	tidyEvery    = time.Hour
 	claimsAtOnce = 1000 // business keys looked at in one transaction
+	runsAtOnce   = 50   // runs forgotten in one
 	compactEvery = time.Minute
 )
 
@@ -126,13 +128,23 @@ func (a *Agent) forgetRuns(ctx context.Context) error {
 	if len(old) > 0 && a.enrolled() { // after the list: the record of a run that is over is in the outbox
 		waiting, err = a.unsent()
 	}
-	for _, id := range old {
-		if err == nil && !waiting[id] {
-			err = a.store.Update(ctx, func(tx *store.Tx) error { return journal.Forget(tx, id) })
+	old = slices.DeleteFunc(old, func(id string) bool { return waiting[id] })
+	for part := range slices.Chunk(old, runsAtOnce) {
+		if err == nil {
+			err = a.store.Update(ctx, func(tx *store.Tx) error { return forgetAll(tx, part) })
 		}
 	}
 	if err != nil {
 		return fmt.Errorf("forget runs: %w", err)
+	}
+	return nil
+}
+
+func forgetAll(tx *store.Tx, runs []string) error {
+	for _, id := range runs {
+		if err := journal.Forget(tx, id); err != nil {
+			return err
+		}
 	}
 	return nil
 }
