@@ -200,13 +200,11 @@ func (im *image) loosePage(id uint64, buf *[]byte) (page, error) {
 		return p, err
 	}
 	count := (len(p.body) - pageHeader) / pageElement
-	end, last := int64(len(p.body)), int64(0)
+	end := int64(len(p.body))
 	for i := range count {
-		start, reach := p.reach(i)
-		if reach > min(maxOverflow, im.size-at) || start >= im.unit && start != last {
-			continue
+		if reach := p.reach(i); reach <= min(maxOverflow, im.size-at) {
+			end = max(end, reach)
 		}
-		end, last = max(end, reach), reach
 	}
 	if end > int64(len(p.body)) {
 		p, err = im.readAt(at, end, buf)
@@ -218,16 +216,15 @@ func (im *image) loosePage(id uint64, buf *[]byte) (page, error) {
 // longestKey is longer than any of our keys.
 const longestKey = 512
 
-// reach is where entry i of a leaf page says that it begins and ends, far away for
-// what is no entry of ours.
-func (p page) reach(i int) (start, end int64) {
+// reach is where entry i of a leaf page says that it ends, far away for what is no
+// entry of ours.
+func (p page) reach(i int) int64 {
 	order := binary.NativeEndian
 	at := pageHeader + i*pageElement
 	raw := p.body[at:]
 	keySize := int64(order.Uint32(raw[8:]))
 	if order.Uint32(raw) > bucketFlag || keySize == 0 || keySize > longestKey {
-		return math.MaxInt64, math.MaxInt64
+		return math.MaxInt64
 	}
-	start = int64(at) + int64(order.Uint32(raw[4:]))
-	return start, start + keySize + int64(order.Uint32(raw[12:]))
+	return int64(at) + int64(order.Uint32(raw[4:])) + keySize + int64(order.Uint32(raw[12:]))
 }
