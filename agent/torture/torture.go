@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"branchbot/agent/control"
 	"branchbot/internal/fault"
@@ -171,20 +174,29 @@ func (t *Torture) inflict(ctx context.Context) error {
 	return errors.Join(err, t.lanes.failed())
 }
 
-// learning is how many undisturbed runs tell how long one takes.
-const learning = 2
+// learning is how many undisturbed runs each lane has; the first warms up.
+const learning = 3
 
-// learn takes the time of undisturbed runs: the random moments fall over it. The
-// first run warms everything up.
+// learn takes the time of undisturbed runs, as many at once as there will be: the
+// random moments fall over the longest.
 func (t *Torture) learn(ctx context.Context) error {
-	for range learning {
-		begun := time.Now()
-		if _, err := t.lanes.once(ctx); err != nil && ctx.Err() == nil {
-			return err
-		}
-		t.length = time.Since(begun)
+	took := make([]time.Duration, t.o.Lanes)
+	var working errgroup.Group
+	for lane := range t.o.Lanes {
+		working.Go(func() error {
+			for range learning {
+				begun := time.Now()
+				if _, err := t.lanes.once(ctx); err != nil && ctx.Err() == nil {
+					return err
+				}
+				took[lane] = time.Since(begun)
+			}
+			return nil
+		})
 	}
-	return nil
+	err := working.Wait()
+	t.length = slices.Max(took)
+	return err
 }
 
 // settle waits for the runs that nobody follows: those whose agent died before it
