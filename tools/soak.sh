@@ -19,12 +19,18 @@ torture-form-1   | torture sample-form | 76 | 8
 torture-form-2   | torture sample-form | 76 | 8
 torture-form-3   | torture sample-form | 76 | 8
 torture-form-4   | torture sample-form | 76 | 8
-torture-http-1   | torture sample-http | 1680 | 8
-torture-http-2   | torture sample-http | 1680 | 8
-torture-http-3   | torture sample-http | 1680 | 8
-torture-http-4   | torture sample-http | 1680 | 8
-torture-http-5   | torture sample-http | 1680 | 8
-torture-http-6   | torture sample-http | 1680 | 8
+torture-http-1   | torture sample-http | 840 | 8
+torture-http-2   | torture sample-http | 840 | 8
+torture-http-3   | torture sample-http | 840 | 8
+torture-http-4   | torture sample-http | 840 | 8
+torture-http-5   | torture sample-http | 840 | 8
+torture-http-6   | torture sample-http | 840 | 8
+torture-http-7   | torture sample-http | 840 | 8
+torture-http-8   | torture sample-http | 840 | 8
+torture-http-9   | torture sample-http | 840 | 8
+torture-http-10  | torture sample-http | 840 | 8
+torture-http-11  | torture sample-http | 840 | 8
+torture-http-12  | torture sample-http | 840 | 8
 http-driver      | test ./bots/modules/http ^TestHTTPSubmitSurvives$ | 8000 | 4
 run-schedules    | test ./agent/run ^TestRandomSchedules$ | 300 | 5
 browser-killed   | test ./bots/modules/browser ^TestKilledAtRandom$ | 20 | 3
@@ -137,7 +143,7 @@ wanted() { [ $# -eq 1 ] || [[ " ${*:2} " == *" $1 "* ]]; }
 CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w" -o "$out/bin/" ./cmd/branchbot || exit 1
 failed=0
 limit=$((${BRANCHBOT_SOAK_MINUTES:-32} * 60))
-# Those without a browser wait for the disk more than they calculate: three at a time.
+# Those without a browser wait for the disk more than they calculate: four at a time.
 running=()
 trap 'echo "stopping" >&2; kill -TERM "${running[@]}" 2>/dev/null; await; exit 130' INT TERM
 await() {
@@ -157,7 +163,7 @@ while IFS='|' read -r stage what times minutes; do
 	[[ $stage == torture-http-* ]] || await
 	run "$stage" "$kind" "${arguments% }" "${times// /}" "${minutes// /}" </dev/null &
 	running+=($!)
-	if [[ $stage != torture-http-* ]] || [ ${#running[@]} -eq 3 ]; then await; fi
+	if [[ $stage != torture-http-* ]] || [ ${#running[@]} -eq 4 ]; then await; fi
 done < <(stages)
 await
 table

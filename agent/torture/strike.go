@@ -56,13 +56,13 @@ func (t *Torture) strike(ctx context.Context) error {
 // patience is how many lengths of a run a blow waits for its point.
 const patience = 3
 
-// await waits for the moment: at the point, or uniformly over a run's length and
-// as long again, for the runs that begin anew after the kill before.
+// await waits for the moment: at the point, or uniformly over the length of a run
+// that has to look its answer up.
 func (t *Torture) await(ctx context.Context, agent *tortured, b blow) (held bool) {
 	if b.point != "" {
 		return agent.catch(ctx, patience*t.length)
 	}
-	timer := time.NewTimer(time.Duration(t.random.Int64N(2*int64(t.length) + 1)))
+	timer := time.NewTimer(time.Duration(t.random.Int64N(int64(t.length+t.o.Settle) + 1)))
 	defer timer.Stop()
 	select {
 	case <-timer.C:

@@ -34,6 +34,7 @@ type Options struct {
 	Seed    uint64
 	Lanes   int           // runs at once
 	Browser bool          // the pack drives a browser, which is killed too
+	Settle  time.Duration // longest of the pack's submits: a run that is looked up lasts as much longer
 	Limit   time.Duration // a run's own, which none may outlast once the killing is over
 }
 

@@ -162,7 +162,7 @@ func (s *session) run(inv *cli.Invocation) (figures torture.Figures, err error) 
 // atSampleSite binds all that the pack names to the shipped sample site.
 func (s *session) atSampleSite(ctx context.Context, settings *torture.Settings) (err error) {
 	certificate := filepath.Join(s.dir, "site-ca.pem")
-	if s.sample, err = startSampleSite(ctx, s.cmd.Seed, certificate); err != nil {
+	if s.sample, err = startSampleSite(ctx, s.cmd.Seed, s.settle()/3, certificate); err != nil {
 		return err
 	}
 	settings.Certificates = []string{certificate}
@@ -258,7 +258,7 @@ func (s *session) complete(inv *cli.Invocation, settings *torture.Settings) erro
 	}
 	settings.Runs = o.Lanes
 	o.Dir, o.Agent, o.Env = filepath.Join(s.dir, "device"), []string{inv.Executable, torturedCommand}, inv.Environ
-	o.Kills, o.Seed, o.Limit = s.cmd.Kills, s.cmd.Seed, s.limit()
+	o.Kills, o.Seed, o.Limit, o.Settle = s.cmd.Kills, s.cmd.Seed, s.limit(), s.settle()
 	inputs := torture.Inputs{Pack: s.pack, Given: s.trigger, Seed: s.cmd.Seed}
 	if s.sample == nil { // it may remember the keys of the last time
 		inputs.Base = uint64(time.Now().UnixMilli())
@@ -291,10 +291,15 @@ func (s *session) limit() time.Duration {
 		limit = own
 	}
 	limit *= 2
+	return max(limit, 2*s.settle()) + time.Minute
+}
+
+// settle is the longest of the pack's submits.
+func (s *session) settle() (longest time.Duration) {
 	for _, submit := range s.pack.Manifest.Submits {
-		limit = max(limit, 2*submit.Settle)
+		longest = max(longest, submit.Settle)
 	}
-	return limit + time.Minute
+	return longest
 }
 
 func (s *session) readEach(inputs *torture.Inputs) error {

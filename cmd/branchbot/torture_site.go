@@ -22,11 +22,12 @@ type sampleSite struct {
 	running *bank.Running
 }
 
-// lateness bounds how long the sample site works on; the sample packs' settle is longer.
-const lateness = 400 * time.Millisecond
+// mostLate bounds how long the sample site works on.
+const mostLate = 400 * time.Millisecond
 
-func startSampleSite(ctx context.Context, seed uint64, certificate string) (*sampleSite, error) {
-	s := &sampleSite{site: bank.New(bank.Options{AllowDuplicates: true, Latency: 2 * time.Millisecond, Mood: moods(seed)})}
+// startSampleSite serves a site that works on for late at most; the pack's settle must be longer.
+func startSampleSite(ctx context.Context, seed uint64, late time.Duration, certificate string) (*sampleSite, error) {
+	s := &sampleSite{site: bank.New(bank.Options{AllowDuplicates: true, Latency: 2 * time.Millisecond, Mood: moods(seed, min(late, mostLate))})}
 	var err error
 	if s.running, err = s.site.Start(context.WithoutCancel(ctx), bank.Listen{TLS: true, HTTP2: true}); err != nil {
 		return nil, err
@@ -35,10 +36,10 @@ func startSampleSite(ctx context.Context, seed uint64, certificate string) (*sam
 }
 
 // moods are what the submissions meet: two of three nothing.
-func moods(seed uint64) func() bank.Fault {
+func moods(seed uint64, most time.Duration) func() bank.Fault {
 	var mu sync.Mutex
 	random := rand.New(rand.NewPCG(seed, 1))
-	late := func() int { return random.IntN(int(lateness / time.Millisecond)) }
+	late := func() int { return random.IntN(int(most/time.Millisecond) + 1) }
 	return func() bank.Fault {
 		mu.Lock()
 		defer mu.Unlock()
