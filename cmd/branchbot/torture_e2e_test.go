@@ -50,7 +50,7 @@ func tortureCommand(t *testing.T, args ...string) *exec.Cmd {
 // long versions are stages of the soak.
 func TestTorture(t *testing.T) {
 	t.Parallel()
-	for name, kills := range map[string]int{"sample-http": 60, "sample-form": 8} {
+	for name, kills := range map[string]int{"sample-http": 40, "sample-form": 5} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			kills := soak.Times(t, kills)
