@@ -52,7 +52,7 @@ func manifestProblems(path string) []Problem {
 // would make a second evaluation differ from the first.
 func (p *Pack) Check() []Problem {
 	_, problems := ParseManifest(p.Files[ManifestFile])
-	c := &checker{pack: p, problems: problems, functions: map[string]*syntax.DefStmt{}}
+	c := &checker{pack: p, problems: problems, functions: map[string]*syntax.DefStmt{}, named: map[string]bool{}}
 	var files []*syntax.File
 	for _, name := range p.Names() {
 		if !strings.HasSuffix(name, ".star") {
@@ -66,6 +66,7 @@ func (p *Pack) Check() []Problem {
 	for _, file := range files {
 		c.script(file)
 	}
+	c.stepNames()
 	slices.SortStableFunc(c.problems, func(a, b Problem) int {
 		return cmp.Or(strings.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
@@ -78,6 +79,7 @@ type checker struct {
 	problems  []Problem
 	functions map[string]*syntax.DefStmt // top-level functions that main.star can name; nil: brought by load
 	broken    bool                       // a file did not parse: what it defines is unknown
+	named     map[string]bool            // names of steps in the scripts; "" for one that is computed
 }
 
 func (c *checker) add(at syntax.Position, severity, code, hint, message string) {

@@ -74,6 +74,10 @@ func (c *checker) call(call *syntax.CallExpr) {
 	case "http.get", "http.head", "http.post":
 		c.ask(call)
 		return
+	case "step":
+		name, _ := literal(argument(call, 0, "name"))
+		c.named[name] = true
+		return
 	case "ocr.read":
 		c.capability(Documents, argument(call, 1, "kind"), "ocr.read")
 		return

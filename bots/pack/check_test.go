@@ -80,3 +80,27 @@ def find(key):
 		}
 	}
 }
+
+// What the manifest says about a step that no script has is told.
+func TestCheckNamesOfSteps(t *testing.T) {
+	t.Parallel()
+	for script, want := range map[string]string{
+		"def run(input):\n    step('go', lambda: 1)\n":                         `4 no script has a step "goo" did you mean "go"?`,
+		"def run(input):\n    step('goo', lambda: 1)\n":                        "",
+		"def run(input):\n    for n in ['goo']:\n        step(n, lambda: 1)\n": "",
+	} {
+		p, err := FromFS(fstest.MapFS{"pack.yaml": {Data: []byte(small + "steps: {goo: {attempts: 2}}\n")}, "main.star": {Data: []byte(script)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		for _, problem := range p.Check() {
+			if problem.Code == "step_unknown" {
+				got = fmt.Sprint(problem.Line, " ", problem.Message, " ", problem.Hint)
+			}
+		}
+		if got != want {
+			t.Errorf("%s: got %q, want %q", script, got, want)
+		}
+	}
+}
