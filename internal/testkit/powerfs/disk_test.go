@@ -1,6 +1,7 @@
 package powerfs_test
 
 import (
+	"bytes"
 	"math/rand/v2"
 	"testing"
 
@@ -167,6 +168,28 @@ func TestTornAtSectors(t *testing.T) {
 		}
 		if torn != c.torn {
 			t.Errorf("writes %d: torn %t, want %t", c.writes, torn, c.torn)
+		}
+	}
+}
+
+// A truncation is there with its size or not at all, in every mode, and garbage
+// stands only where something was being written. (A log cut short with holes in
+// its middle made SQLite go back behind what it had promised: no file system
+// leaves that, so this one must not either.)
+func TestTruncationIsWhole(t *testing.T) {
+	t.Parallel()
+	for seed := range uint64(300) {
+		disk := powerfs.NewDisk(powerfs.Options{Writes: powerfs.Writes(seed % 3), Names: powerfs.Names(seed % 2), Garbage: powerfs.WholeSector})
+		do(t, disk, powerfs.Op{Kind: powerfs.Make, File: 1, Name: "log", To: 2})
+		do(t, disk, powerfs.Op{Kind: powerfs.Write, File: 2, Data: bytes.Repeat([]byte{7}, 8192)})
+		do(t, disk, powerfs.Op{Kind: powerfs.Sync, File: 2})
+		do(t, disk, powerfs.Op{Kind: powerfs.Sync, File: 1})
+		do(t, disk, powerfs.Op{Kind: powerfs.Truncate, File: 2})
+		do(t, disk, powerfs.Op{Kind: powerfs.Write, File: 2, Data: []byte("head")})
+		found := bytesOf(disk.Survived(seed), 2)
+		rest := found[min(len(found), powerfs.SectorSize):]
+		if len(found) > powerfs.SectorSize && (len(found) != 8192 || bytes.Count(rest, []byte{7}) != len(rest)) {
+			t.Fatalf("seed %d: %d bytes, of which %d are as before", seed, len(found), bytes.Count(rest, []byte{7}))
 		}
 	}
 }

@@ -14,9 +14,10 @@
 // sizes in order, and any fsync makes those before it durable). Of the rest each
 // sector of 512 bytes, each size and each entry keeps any of the values that it
 // has had since: so writes are lost, reordered and torn, a rename may show both
-// names or none, a new file may be there without its content. Torn and InOrder
-// are milder. Lying answers fsync and forgets it: no program survives that, and
-// a test that does not notice it tests nothing.
+// names or none, a new file may be there without its content. Only a truncation
+// is there with its size or not at all: no file system leaves holes in its place.
+// Torn and InOrder are milder. Lying answers fsync and forgets it: no program
+// survives that, and a test that does not notice it tests nothing.
 //
 // After the cut nothing is written any more (EIO). Reads are still answered, so
 // that a process with a mapped file can end in order; what it reads then is

@@ -66,7 +66,7 @@ func (d *Disk) write(f *file, off int64, data []byte) syscall.Errno {
 		copy(sector, f.sector(n))
 		from := max(0, off-start)
 		copy(sector[from:], data[start+from-off:])
-		d.setSector(f, n, sector)
+		d.setSector(f, n, version[[]byte]{value: sector})
 	}
 	d.setSize(f, max(f.size.now(), off+int64(len(data))))
 	return 0
@@ -80,7 +80,7 @@ func (d *Disk) allocate(f *file, off, size int64) syscall.Errno {
 	}
 	for n := first; n <= last; n++ {
 		if f.sector(n) == nil {
-			d.setSector(f, n, make([]byte, SectorSize))
+			d.setSector(f, n, version[[]byte]{value: make([]byte, SectorSize)})
 		}
 	}
 	d.setSize(f, max(f.size.now(), off+size))
@@ -107,25 +107,26 @@ func (d *Disk) truncate(f *file, size int64) syscall.Errno {
 		switch {
 		case old == nil || (n+1)*SectorSize <= size:
 		case n*SectorSize >= size:
-			d.setSector(f, n, nil)
+			d.setSector(f, n, version[[]byte]{cut: true})
 		default:
 			kept := make([]byte, SectorSize)
 			copy(kept, old[:size-n*SectorSize])
-			d.setSector(f, n, kept)
+			d.setSector(f, n, version[[]byte]{value: kept, cut: true})
 		}
 	}
 	d.setSize(f, size)
 	return 0
 }
 
-func (d *Disk) setSector(f *file, n int64, value []byte) {
+func (d *Disk) setSector(f *file, n int64, v version[[]byte]) {
 	h := f.sectors[n]
 	if h == nil {
 		h = &history[[]byte]{}
 		f.sectors[n] = h
 	}
-	d.used += used(value) - used(h.now())
-	d.writtenBack(h.set(d.at, value))
+	v.at = d.at
+	d.used += used(v.value) - used(h.now())
+	d.writtenBack(h.set(v))
 	f.unsaved[n] = true
 	d.unsaved[f.id] = f
 }
@@ -140,7 +141,7 @@ func used(sector []byte) int64 {
 func (d *Disk) setSize(f *file, size int64) {
 	f.mtime = time.Now()
 	if size != f.size.now() {
-		d.writtenBack(f.size.set(d.at, size))
+		d.writtenBack(f.size.set(version[int64]{at: d.at, value: size}))
 		d.unsaved[f.id] = f
 	}
 }

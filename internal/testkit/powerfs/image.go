@@ -58,9 +58,10 @@ func (d *Disk) Survived(seed uint64) *Image {
 	image := &Image{}
 	for _, id := range slices.Sorted(maps.Keys(d.files)) {
 		f := d.files[id]
+		size, at := survivor(names, &f.size)
 		image.Files = append(image.Files, ImageFile{
-			ID: id, Dir: f.dir, Mode: f.mode, Size: survivor(names, &f.size),
-			Sectors: f.survivingSectors(writes), Names: f.survivingNames(names),
+			ID: id, Dir: f.dir, Mode: f.mode, Size: size,
+			Sectors: f.survivingSectors(writes, at), Names: f.survivingNames(names),
 		})
 	}
 	d.spoil(image, r)
@@ -88,10 +89,10 @@ func (d *Disk) fates(r *rand.Rand) (writes, names *fate) {
 	return writes, &whole
 }
 
-func (f *file) survivingSectors(by *fate) map[int64][]byte {
+func (f *file) survivingSectors(by *fate, size uint64) map[int64][]byte {
 	sectors := map[int64][]byte{}
 	for _, n := range slices.Sorted(maps.Keys(f.sectors)) {
-		if value := survivor(by, f.sectors[n]); value != nil {
+		if value, _ := survivor(by, f.sectors[n].under(size)); value != nil {
 			sectors[n] = value
 		}
 	}
@@ -101,7 +102,7 @@ func (f *file) survivingSectors(by *fate) map[int64][]byte {
 func (f *file) survivingNames(by *fate) map[string]uint64 {
 	names := map[string]uint64{}
 	for _, name := range slices.Sorted(maps.Keys(f.names)) {
-		if id := survivor(by, f.names[name]); id != 0 {
+		if id, _ := survivor(by, f.names[name]); id != 0 {
 			names[name] = id
 		}
 	}
@@ -119,8 +120,11 @@ func (d *Disk) spoil(image *Image, r *rand.Rand) {
 	}
 	var places []place
 	for i, at := range image.Files {
-		for _, n := range slices.Sorted(maps.Keys(d.files[at.ID].unsaved)) {
-			places = append(places, place{i, n})
+		f := d.files[at.ID]
+		for _, n := range slices.Sorted(maps.Keys(f.unsaved)) {
+			if f.sectors[n].isWritten() {
+				places = append(places, place{i, n})
+			}
 		}
 	}
 	if len(places) == 0 {

@@ -19,7 +19,7 @@ func (d *Disk) setName(dir *file, name string, id uint64) {
 		h = &history[uint64]{}
 		dir.names[name] = h
 	}
-	d.writtenBack(h.set(d.at, id))
+	d.writtenBack(h.set(version[uint64]{at: d.at, value: id}))
 	dir.mtime = time.Now()
 	dir.unsavedNames[name] = true
 	d.unsaved[dir.id] = dir
