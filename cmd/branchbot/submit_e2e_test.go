@@ -68,11 +68,10 @@ func TestTheSameKeyIsNotTakenTwice(t *testing.T) {
 	}
 }
 
-// A person decides about what nobody could see: the agent dies while the site
-// keeps the answer back.
-func TestKilledWithAnOpenSubmitIsInDoubt(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, world.Options{Site: bank.Options{AllowDuplicates: true}})
+// killedAfterStoring is a run whose agent dies while the site, which has stored
+// the account, keeps its answer back. between happens while no agent runs.
+func killedAfterStoring(t *testing.T, w *world.World, between func()) (state func() wire.RunState, id string) {
+	t.Helper()
 	if err := w.StartAgent(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -82,23 +81,40 @@ func TestKilledWithAnOpenSubmitIsInDoubt(t *testing.T) {
 	waitFor(t, "the site has stored it", func() bool { return len(w.Site.Records()) == 1 })
 	w.Agent.Kill()
 	w.Site.SetFault(bank.Fault{})
+	between()
 	if err := w.StartAgent(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	waitFor(t, "in doubt", func() bool {
+	return func() wire.RunState {
 		now, _ := runOf(t, branchbot(t, w, "runs", view.Run, "--json"), nil)
-		return now.State == wire.InDoubt
-	})
-	if _, err := w.Branchbot(t.Context(), "", "answer", view.Run, "--as", "tester", "--cancel"); exitCode(err) == 0 {
+		return now.State
+	}, view.Run
+}
+
+// The next agent looks first, and finds what the run has sent.
+func TestKilledWithAnOpenSubmitLooksFirst(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, world.Options{Site: bank.Options{AllowDuplicates: true}})
+	state, _ := killedAfterStoring(t, w, func() {})
+	waitFor(t, "the end", func() bool { return state().Final() || state() == wire.InDoubt })
+	if got := len(w.Site.Records()); got != 1 || state() != wire.Succeeded {
+		t.Errorf("%s with %d records at the site, want succeeded with 1", state(), got)
+	}
+}
+
+// A person decides about what nobody can see: the look-up can no longer sign in.
+func TestKilledWithAnOpenSubmitIsInDoubt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, world.Options{Site: bank.Options{AllowDuplicates: true}})
+	state, run := killedAfterStoring(t, w, func() { branchbot(t, w, "secret", "delete", "core") })
+	waitFor(t, "in doubt", func() bool { return state() == wire.InDoubt })
+	if _, err := w.Branchbot(t.Context(), "", "answer", run, "--as", "tester", "--cancel"); exitCode(err) == 0 {
 		t.Error("a run with an open submit was cancelled")
 	}
-	branchbot(t, w, "answer", view.Run, "--as", "tester", "--submitted", w.Site.Records()[0].No)
-	waitFor(t, "the end", func() bool {
-		now, _ := runOf(t, branchbot(t, w, "runs", view.Run, "--json"), nil)
-		return now.State.Final()
-	})
-	if got := len(w.Site.Records()); got != 1 {
-		t.Errorf("%d records at the site, want 1", got)
+	branchbot(t, w, "answer", run, "--as", "tester", "--submitted", w.Site.Records()[0].No)
+	waitFor(t, "the end", func() bool { return state().Final() })
+	if got := len(w.Site.Records()); got != 1 || state() != wire.Succeeded {
+		t.Errorf("%s with %d records at the site, want succeeded with 1", state(), got)
 	}
 }
 
