@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"branchbot/agent/store"
@@ -83,7 +84,10 @@ func isTaken(state string) bool {
 // adoptClaims takes the business keys of a run's submits as its record says. A
 // submit without an answer keeps its key open until somebody has looked.
 func adoptClaims(tx *store.Tx, run wire.Run) error {
-	for _, s := range run.Submits {
+	for i, s := range run.Submits {
+		if slices.ContainsFunc(run.Submits[i+1:], func(later wire.SubmitView) bool { return later.Key == s.Key }) {
+			continue // the last word about a key counts
+		}
 		claim := Claim{Pack: run.Bot, Run: run.Run, Submit: s.Name, Window: window(s.KeyWindow)}
 		if isTaken(s.State) {
 			claim.State, claim.Receipt, claim.Until = s.State, s.Receipt, endOf(run).Add(claim.Window)

@@ -51,7 +51,7 @@ func Supervise(ctx context.Context, o Options, start *host.Start, h host.Host) (
 	// What was sent must still be written down when the run is cancelled, so the
 	// calls end with the process and not with ctx.
 	calls, gone := context.WithCancel(context.WithoutCancel(ctx))
-	s := &session{pipe: newPipe(process.out, process.in, maxCall), host: h, slots: make(chan struct{}, callsAtOnce)}
+	s := &session{pipe: newPipe(process.out, process.in, maxCall), host: h, begun: make(chan struct{}), slots: make(chan struct{}, callsAtOnce)}
 	killed := s.watch(ctx, o, process, start)
 	finish, readErr := s.serve(calls, start)
 	waitErr := process.wait(farewell)
@@ -77,6 +77,7 @@ func Supervise(ctx context.Context, o Options, start *host.Start, h host.Host) (
 type session struct {
 	pipe  *pipe
 	host  host.Host
+	begun chan struct{} // closed once the start message is written: it goes before all others
 	calls sync.WaitGroup
 	slots chan struct{}
 }
@@ -86,6 +87,7 @@ func (s *session) serve(ctx context.Context, start *host.Start) (*host.Finish, e
 	if err := s.pipe.write(kindStart, 0, "", start, nil); err != nil {
 		return nil, fmt.Errorf("send start: %w", err)
 	}
+	close(s.begun)
 	for {
 		m, err := s.pipe.read()
 		if errors.Is(err, io.EOF) {
@@ -174,7 +176,13 @@ func (s *session) bound(ctx context.Context, o Options, process *process, start 
 		case <-cancelled:
 			cancelled = nil
 			deadline.Reset(o.Grace)
-			telling.Go(func() { _ = s.pipe.write(kindCancel, 0, "", nil, context.Cause(ctx)) })
+			telling.Go(func() {
+				select {
+				case <-s.begun:
+					_ = s.pipe.write(kindCancel, 0, "", nil, context.Cause(ctx))
+				case <-done:
+				}
+			})
 		case <-deadline.C:
 			process.kill()
 			return fault.New(fault.Application, "run_deadline", "the runner did not end within its time and was stopped")
